@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+#   make            build/kvm-encstat; needs the packages that `make deps` installs, no network
+#   make check      deps, build, all tests
+#   make demo       deps, build, a real guest in the lab
+#   make bench      what it costs, beside its peers
+#   make install    DESTDIR= PREFIX=/usr/local
+#   V=1 shows the commands
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+B       := build
+
+CC       ?= gcc
+CLANG    ?= clang-14
+BPFTOOL  ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wmissing-prototypes -Werror
+KES_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DKES_VERSION='"$(VERSION)"' $(WARNINGS) -Isrc -Iinclude -I$(B) -MMD -MP
+LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols
+SANITIZE  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all check demo bench install clean deps unit guest format
+
+# ---- the kernel half -------------------------------------------------------------------------------
+
+BPF_OBJECTS := observe trampoline
+BPF_CFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Iinclude -Ivmlinux/x86 -Ibpf -MMD -MP
+SKELETONS   := $(BPF_OBJECTS:%=$(B)/bpf/%.skel.h)
+
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c | packages
+	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* >$@ 2>$@.log || { cat $@.log; exit 1; }
+
+# ---- the C half ------------------------------------------------------------------------------------
+
+SOURCES := $(wildcard src/base/*.c src/model/*.c src/capture/*.c src/output/*.c src/cli/*.c)
+OBJECTS := $(SOURCES:%.c=$(B)/%.o)
+
+all: $(B)/kvm-encstat
+
+$(B)/kvm-encstat: $(OBJECTS)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+$(B)/src/%.o: src/%.c | packages $(SKELETONS)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(CFLAGS) -c $< -o $@
+
+# ---- tests -----------------------------------------------------------------------------------------
+
+# Unit tests are built with the sanitizers, from the same sources but for main() and libbpf's only user.
+UNIT_SOURCES := $(filter-out src/cli/main.c,$(SOURCES))
+UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(B)/sanitized/%.o)
+UNIT_TESTS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+
+$(B)/sanitized/%.o: %.c | packages $(SKELETONS)
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(SANITIZE) -c $< -o $@
+
+$(B)/sanitized/libkes.a: $(UNIT_OBJECTS)
+	$(call say,AR,$@)rm -f $@ && ar rc $@ $^
+
+$(B)/tests/test_%: tests/unit/test_%.c $(B)/sanitized/libkes.a
+	$(call say,TEST,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(SANITIZE) $< $(B)/sanitized/libkes.a \
+		-lcmocka $(LIBS) -o $@
+
+$(B)/kvm-encstat-sanitized: $(B)/sanitized/src/cli/main.o $(B)/sanitized/libkes.a
+	$(call say,LINK,$@)$(CC) $(SANITIZE) $^ $(LIBS) -o $@
+
+GUEST_SOURCES := $(wildcard tests/guest/*.c tests/guest/*.S)
+
+$(B)/tests/guest: $(GUEST_SOURCES) $(wildcard tests/guest/*.h) include/kvm_abi.h | packages
+	$(call say,GUEST,$@)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -static -pthread $(WARNINGS) \
+		-Iinclude $(GUEST_SOURCES) -o $@
+
+unit: $(UNIT_TESTS)
+guest: $(B)/tests/guest
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory all unit guest $(B)/kvm-encstat-sanitized
+	$(Q)tests/check.sh
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)tests/lab/demo.sh
+
+# ---- benchmarks ------------------------------------------------------------------------------------
+
+include bench/bench.mk
+
+# ---- packages, install -----------------------------------------------------------------------------
+
+# Names what is missing, all at once, by its Debian name.
+packages:
+	$(Q)tests/deps.sh build
+
+deps:
+	$(Q)tests/deps.sh install
+
+.PHONY: packages
+
+install: all
+	install -D -m 755 $(B)/kvm-encstat $(DESTDIR)$(PREFIX)/sbin/kvm-encstat
+	install -D -m 644 man/kvm-encstat.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvm-encstat.8
+
+clean:
+	rm -rf $(B)
+
+format:
+	clang-format-14 -i $$(git ls-files '*.c' '*.h' | grep -v vmlinux.h)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

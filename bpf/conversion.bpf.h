@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One conversion, from the guest's hypercall to the VMM's answer, as steps on the vCPU's entry:
+ *
+ *   hypercall  -> CALLED, or REFUSED at once where KVM is bound to refuse
+ *   exit       -> OPEN, with a REQUEST record
+ *   next entry -> IDLE, with an ANSWER record
+ *
+ * A step that does not fit the state shows what was not seen: a CALLED that is not followed by its exit
+ * was refused; an OPEN that is passed over was answered before a hook on the entry was attached.
+ */
+#ifndef BPF_CONVERSION_H
+#define BPF_CONVERSION_H
+
+#include "kvm_abi.h"
+#include "memslots.bpf.h"
+#include "vm.bpf.h"
+
+static __always_inline u64 exit_area(const struct kes_vcpu *v)
+{
+	return v->run + KVM_RUN_EXIT_OFFSET;
+}
+
+/* A request that came with the vCPU's state v: fills the fields all records of it share. */
+static __always_inline void record_conversion(struct kes_record *r, const struct kes_vcpu *v)
+{
+	r->vcpu = v->vcpu;
+	r->conversion.gpa = v->gpa;
+	r->conversion.npages = v->npages;
+	r->conversion.attrs = v->attrs;
+}
+
+/* reason: kes_reason. The guest sees the matching error in RAX. */
+static __always_inline void send_refused(struct kes_vm_slot *vm, const struct kes_vcpu *v, u32 reason,
+	u8 flags)
+{
+	struct kes_record *r = record_begin(vm, KES_REFUSED);
+
+	if (!r)
+		return;
+	record_conversion(r, v);
+	r->flags = flags;
+	r->conversion.refused.nr = KES_HC_MAP_GPA_RANGE;
+	r->conversion.refused.reason = reason;
+	r->conversion.refused.ret = reason == KES_REASON_DISABLED ? -KES_KVM_ENOSYS :
+		reason == KES_REASON_CPL			  ? -KES_KVM_EPERM :
+		reason == KES_REASON_UNKNOWN			  ? 0 :
+								    -KES_KVM_EINVAL;
+	record_end(r, false);
+}
+
+static __always_inline void send_answer(struct kes_vm_slot *vm, const struct kes_vcpu *v, s64 ret,
+	u8 flags)
+{
+	struct kes_record *r = record_begin(vm, KES_ANSWER);
+
+	if (!r)
+		return;
+	record_conversion(r, v);
+	r->flags = flags;
+	r->conversion.answer.ret = ret;
+	r->conversion.answer.request_ns = v->request_ns;
+	record_end(r, false);
+}
+
+/* Brings the vCPU back to IDLE when something shows that it went on: what hung is told first. */
+static __always_inline void settle(struct kes_vm_slot *vm, struct kes_vcpu *v)
+{
+	if (v->state == KES_VCPU_CALLED)
+		send_refused(vm, v, KES_REASON_UNKNOWN, KES_F_INFERRED);
+	else if (v->state == KES_VCPU_OPEN)
+		/* The answer is still where the VMM wrote it unless another exit went over it; those that
+		 * do not reach that far leave it (io, mmio, halt, memory fault all do). */
+		send_answer(vm, v, read_u64(exit_area(v) + __builtin_offsetof(struct kvm_run_hypercall, ret)),
+			KES_F_LATE);
+	v->state = KES_VCPU_IDLE;
+}
+
+/* Whether the caller ran 64-bit code: others have their registers cut to 32 bits, after the tracepoint
+ * (is_64_bit_hypercall() in arch/x86/kvm/x86.h). */
+static __always_inline bool long_mode(u64 vcpu, const struct kes_vcpu *v)
+{
+	u64 arch = MEMBER(vcpu, kvm_vcpu, arch);
+
+	if (bpf_core_field_exists(struct kvm_vcpu_arch, guest_state_protected) &&
+		read_u8(MEMBER(arch, kvm_vcpu_arch, guest_state_protected)))
+		return true;
+	if (!(read_u64(MEMBER(arch, kvm_vcpu_arch, efer)) & EFER_LMA))
+		return false;
+	if (!v->cpl_readable)
+		return true; /* 32-bit code under a 64-bit kernel: cannot be told here */
+	return read_u16(vcpu_vmcb(vcpu) + VMCB_CS_ATTRIB) & VMCB_CS_ATTRIB_LONG;
+}
+
+/* Why KVM will refuse, in KVM's own order, NONE if it will not; CPL only where it can be read. */
+static __always_inline u32 refusal(u64 vcpu, const struct kes_vcpu *v)
+{
+	u64 first = v->gpa >> 12;
+
+	if (v->cpl_readable && read_u8(vcpu_vmcb(vcpu) + VMCB_CPL))
+		return KES_REASON_CPL;
+	if (!(READ_SIZED(MEMBER(v->kvm, kvm, arch), kvm_arch, hypercall_exit_enabled) &
+		    (1u << KES_HC_MAP_GPA_RANGE)))
+		return KES_REASON_DISABLED;
+	if (v->gpa & 0xfff)
+		return KES_REASON_UNALIGNED;
+	if (!v->npages)
+		return KES_REASON_EMPTY;
+	if (first + v->npages <= first)
+		return KES_REASON_WRAP;
+	return KES_REASON_NONE;
+}
+
+/* The guest made a conversion hypercall; vcpu is loaded. */
+static __always_inline void conversion_called(u64 vcpu, u64 nr, u64 gpa, u64 npages, u64 attrs)
+{
+	struct kes_vm_slot *vm;
+	struct kes_vcpu *v = vcpu_find(vcpu, &vm);
+	u8 flags = 0;
+	u64 *call;
+	u32 reason;
+
+	if (!v)
+		return;
+	settle(vm, v);
+	if ((nr | gpa | npages | attrs) >> 32) {
+		if (long_mode(vcpu, v)) {
+			flags = KES_F_LONG_MODE;
+			if (nr >> 32)
+				return; /* 64-bit code, another number */
+		} else {
+			gpa = (u32)gpa;
+			npages = (u32)npages;
+			attrs = (u32)attrs;
+		}
+	}
+	v->gpa = gpa;
+	v->npages = npages;
+	v->attrs = attrs;
+	v->request_ns = 0;
+	reason = refusal(vcpu, v);
+	if (reason) {
+		send_refused(vm, v, reason, flags);
+		return;
+	}
+	v->state = KES_VCPU_CALLED;
+	call = bpf_task_storage_get(&caller, bpf_get_current_task_btf(), NULL,
+		BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (call)
+		*call = vcpu;
+	else
+		__sync_fetch_and_add(&vm->lost[KES_CAUSE_TABLE_FULL], 1);
+}
+
+/* KVM_EXIT_HYPERCALL goes to the VMM. vcpu was proved to be the one that exits. */
+static __always_inline void conversion_requested(u64 vcpu)
+{
+	struct kvm_run_hypercall call = {};
+	struct kes_vm_slot *vm;
+	struct kes_vcpu *v = vcpu_find(vcpu, &vm);
+	struct kes_host *h = the_host();
+	struct kes_record *r;
+
+	if (!v || !h || bpf_probe_read_kernel(&call, sizeof(call), (void *)exit_area(v)) ||
+		call.nr != KES_HC_MAP_GPA_RANGE)
+		return;
+	if (v->state == KES_VCPU_OPEN) /* the older answer lay where this request lies now */
+		send_answer(vm, v, 0, KES_F_NO_ANSWER);
+	v->gpa = call.args[0];
+	v->npages = call.args[1];
+	v->attrs = call.args[2];
+	v->state = KES_VCPU_OPEN;
+	r = record_begin(vm, KES_REQUEST);
+	if (!r) {
+		v->request_ns = bpf_ktime_get_ns();
+		return;
+	}
+	v->request_ns = r->ts_ns;
+	record_conversion(r, v);
+	r->flags = call.flags & KES_EXIT_HYPERCALL_LONG_MODE ? KES_F_LONG_MODE : 0;
+	r->conversion.request.nr = call.nr;
+	record_end(r, !h->answers_hooked);
+	memslots_check(vm, v->kvm, v->request_ns);
+}
+
+/* The VMM enters KVM_RUN again: its answer, if it owed one, is in the run page. vcpu is loaded. */
+static __always_inline void conversion_answered(u64 vcpu)
+{
+	struct kes_vm_slot *vm;
+	struct kes_vcpu *v = bpf_map_lookup_elem(&vcpus, &vcpu);
+	s64 ret;
+
+	if (!v || v->state == KES_VCPU_IDLE)
+		return;
+	v = vcpu_lookup(vcpu, &vm);
+	if (!v)
+		return;
+	if (v->state == KES_VCPU_CALLED ||
+		read_u32(MEMBER(v->run, kvm_run, exit_reason)) != KES_EXIT_HYPERCALL) {
+		settle(vm, v); /* not the entry that follows the exit: that one was not seen */
+		return;
+	}
+	ret = read_u64(exit_area(v) + __builtin_offsetof(struct kvm_run_hypercall, ret));
+	send_answer(vm, v, ret, 0);
+	v->state = KES_VCPU_IDLE;
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM's own types, as far as bpf/ reads them. They live in kvm.ko or kvm-amd.ko, whose BTF libbpf
+ * searches too; CO-RE finds the real offsets, so only names and types matter here.
+ */
+#ifndef BPF_KVM_H
+#define BPF_KVM_H
+
+#include "vmlinux.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct kvm_memory_slot {
+	struct hlist_node id_node[2];
+	u64 base_gfn;
+	unsigned long npages;
+	u32 flags;
+	short id;
+};
+
+struct kvm_memslots { /* 5.17 */
+	u64 generation;
+	struct hlist_head id_hash[128];
+	int node_idx;
+};
+
+struct kvm_arch {
+	unsigned long hypercall_exit_enabled; /* a u32 or u64 by version: read by its size */
+	unsigned long vm_type;		      /* 6.8; the same */
+	s64 kvmclock_offset;
+};
+
+struct kvm {
+	struct kvm_memslots *memslots[2];
+	pid_t userspace_pid;
+	struct kvm_arch arch;
+};
+
+struct kvm_vcpu_arch {
+	u64 efer;
+	bool guest_state_protected;
+};
+
+/* What user space maps: include/uapi/linux/kvm.h, struct kvm_run. The offsets are ABI, but CO-RE has
+ * nothing against a little certainty. */
+struct kvm_run {
+	u32 exit_reason;
+};
+
+struct kvm_vcpu {
+	struct kvm *kvm;
+	struct preempt_notifier preempt_notifier;
+	int vcpu_id;
+	int vcpu_idx;
+	struct mutex mutex;
+	struct kvm_run *run;
+	void *pid; /* of the task that last ran it; NULL: it never ran */
+	struct kvm_vcpu_arch arch;
+};
+
+/* kvm-amd.ko */
+struct kvm_vmcb_info {
+	void *ptr;
+};
+
+struct vcpu_svm {
+	struct kvm_vcpu vcpu;
+	void *vmcb;
+	struct kvm_vmcb_info *current_vmcb;
+};
+
+struct kvm_sev_info {
+	bool active;
+	bool es_active;
+};
+
+struct kvm_svm {
+	struct kvm kvm;
+	struct kvm_sev_info sev_info;
+};
+
+#pragma clang attribute pop
+
+/* struct kvm_run's part for KVM_EXIT_HYPERCALL (include/uapi/linux/kvm.h): ABI, at offset 32. */
+#define KVM_RUN_EXIT_OFFSET 32
+struct kvm_run_hypercall {
+	u64 nr;
+	u64 args[6];
+	u64 ret;
+	u64 flags; /* before 6.4: u32 longmode, u32 pad */
+};
+
+/* The same place for KVM_EXIT_MEMORY_FAULT. */
+struct kvm_run_memory_fault {
+	u64 flags;
+	u64 gpa;
+	u64 size;
+};
+
+/* The VMCB's state save area: AMD64 Architecture Programmer's Manual vol. 2, appendix B. */
+#define VMCB_CS_ATTRIB	    0x412
+#define VMCB_CS_ATTRIB_LONG (1u << 9)
+#define VMCB_CPL	    0x4cb
+#define EFER_LMA	    (1ull << 10)
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a VM's memory is: a snapshot of its memslots as records, when KVM's generation number of them
+ * moved. The active set is never changed in place (KVM installs a new one), but it may be replaced while
+ * we walk it: then the generation has moved again, and the next look sends it anew.
+ */
+#ifndef BPF_MEMSLOTS_H
+#define BPF_MEMSLOTS_H
+
+#include "read.bpf.h"
+#include "record.bpf.h"
+
+#define MEMSLOTS_EVERY_NS 100000000ull /* how often the event path looks */
+#define MEMSLOT_CHAIN	  64	       /* longest chain in a bucket that is followed */
+#define GENERATION_UPDATE (1ull << 63) /* KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS */
+
+struct memslot_walk {
+	struct kes_vm_slot *vm;
+	u64 buckets;   /* address of the hash table */
+	u64 link;      /* offset of the chain's node in a memslot */
+	u64 generation;
+	u32 index, total;
+	bool counting; /* first pass */
+};
+
+static long memslot_bucket(u32 bucket, struct memslot_walk *walk)
+{
+	u64 node = read_u64(walk->buckets + bucket * sizeof(u64));
+
+	for (int i = 0; i < MEMSLOT_CHAIN && node; i++) {
+		u64 slot = node - walk->link;
+		struct kes_record *r;
+
+		node = read_u64(node); /* hlist_node.next */
+		if (walk->counting) {
+			walk->total++;
+			continue;
+		}
+		r = record_begin(walk->vm, KES_MEMSLOT);
+		if (!r)
+			return 1;
+		r->memslot.gfn = read_u64(MEMBER(slot, kvm_memory_slot, base_gfn));
+		r->memslot.npages = read_u64(MEMBER(slot, kvm_memory_slot, npages));
+		r->memslot.slot = read_u16(MEMBER(slot, kvm_memory_slot, id));
+		r->memslot.flags = read_u32(MEMBER(slot, kvm_memory_slot, flags));
+		r->memslot.index = walk->index++;
+		r->memslot.total = walk->total;
+		r->memslot.generation = walk->generation;
+		record_end(r, false);
+	}
+	return 0;
+}
+
+static __noinline int memslots_send(struct kes_vm_slot *vm, u64 kvm)
+{
+	struct memslot_walk walk = { .vm = vm };
+	u64 set;
+	u32 buckets;
+
+	if (!vm || !bpf_core_field_exists(struct kvm_memslots, id_hash))
+		return 0; /* before 5.17: the C half says that it does not know the memory */
+	set = read_u64(MEMBER(kvm, kvm, memslots));
+	walk.generation = read_u64(MEMBER(set, kvm_memslots, generation)) & ~GENERATION_UPDATE;
+	if (!set || walk.generation == vm->memslots_generation)
+		return 0;
+	vm->memslots_generation = walk.generation;
+	walk.buckets = MEMBER(set, kvm_memslots, id_hash);
+	walk.link = bpf_core_field_offset(struct kvm_memory_slot, id_node);
+	if (read_u32(MEMBER(set, kvm_memslots, node_idx)))
+		walk.link += sizeof(struct hlist_node);
+	buckets = bpf_core_field_size(((struct kvm_memslots *)0)->id_hash) / sizeof(u64);
+
+	walk.counting = true;
+	bpf_loop(buckets, memslot_bucket, &walk, 0);
+	walk.counting = false;
+	if (walk.total)
+		bpf_loop(buckets, memslot_bucket, &walk, 0);
+	return 0;
+}
+
+static __always_inline void memslots_check(struct kes_vm_slot *vm, u64 kvm, u64 now)
+{
+	if (now - vm->memslots_checked_ns < MEMSLOTS_EVERY_NS)
+		return;
+	vm->memslots_checked_ns = now;
+	memslots_send(vm, kvm);
+}
+
+#endif

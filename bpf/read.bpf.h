@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reading KVM's structures through plain numbers: a pointer that came out of container_of, or out of a
+ * table, is nothing the verifier would follow. A read that fails gives 0. */
+#ifndef BPF_READ_H
+#define BPF_READ_H
+
+#include "kvm.bpf.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+static __always_inline u64 read_u64(u64 address)
+{
+	u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static __always_inline u32 read_u32(u64 address)
+{
+	u32 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static __always_inline u16 read_u16(u64 address)
+{
+	u16 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+static __always_inline u8 read_u8(u64 address)
+{
+	u8 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+/* The address of a member, and members that changed their size between kernels: read as what they are. */
+#define MEMBER(address, type, member) ((address) + bpf_core_field_offset(struct type, member))
+#define READ_SIZED(address, type, member)                                                          \
+	(bpf_core_field_size(((struct type *)0)->member) == 8 ?                                    \
+			read_u64(MEMBER(address, type, member)) :                                  \
+		bpf_core_field_size(((struct type *)0)->member) == 4 ?                             \
+			read_u32(MEMBER(address, type, member)) :                                  \
+			read_u8(MEMBER(address, type, member)))
+
+#endif

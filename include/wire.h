@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel half and the C half say to each other, and what a capture file holds: 64-byte
+ * records of fixed width. Both halves compile this file and its static asserts, so it includes nothing;
+ * whoever includes it has __u8..__u64 and __s32, __s64 from <linux/types.h> or from vmlinux.h.
+ *
+ * Persisted: kinds, reasons, causes and offsets are append-only. A reader skips kinds it does not know.
+ */
+#ifndef KES_WIRE_H
+#define KES_WIRE_H
+
+#define KES_COMM_LEN 16 /* TASK_COMM_LEN */
+
+enum kes_kind {
+	KES_NONE = 0,
+	/* from the kernel, each with the next sequence number of its VM */
+	KES_VM_NEW = 1,  /* a VM was born, or was first seen */
+	KES_VM_END = 2,  /* its last reference is gone */
+	KES_MEMSLOT = 3, /* one memslot of a snapshot of all of them */
+	KES_REQUEST = 4, /* KVM_EXIT_HYPERCALL carried a conversion to the VMM */
+	KES_ANSWER = 5,  /* the VMM answered it; stands alone if the request was lost */
+	KES_REFUSED = 6, /* KVM refused a conversion hypercall itself; the VMM never heard of it */
+	KES_FAULT = 7,   /* KVM_EXIT_MEMORY_FAULT: the guest touched a page as what it is not */
+	KES_ATTRS = 8,   /* memory attributes changed: the host plane */
+	/* written by the C half from the kernel's tables; outside the sequence (seq is 0) */
+	KES_LOSS = 32,  /* records that did not fit: a total, per cause */
+	KES_COUNT = 33, /* a counter that lives in the kernel: a total */
+	KES_MARK = 34,  /* the stream was alive at ts_ns */
+	KES_KIND_MAX,
+};
+
+/* kes_record.flags */
+enum kes_flag {
+	KES_F_BORN = 1 << 0,      /* VM_NEW: seen from birth, so nothing of it was missed */
+	KES_F_LATE = 1 << 1,      /* ANSWER: read at a later stop of the vCPU; ts_ns is an upper bound */
+	KES_F_NO_ANSWER = 1 << 2, /* ANSWER: the answer was overwritten before it could be read */
+	KES_F_INFERRED = 1 << 3,  /* REFUSED: no exit followed, the cause is not known better */
+	KES_F_LONG_MODE = 1 << 4, /* REQUEST, REFUSED: the caller was in 64-bit mode */
+};
+
+/* Why KVM refused a conversion hypercall; in the order in which KVM looks. */
+enum kes_reason {
+	KES_REASON_NONE = 0,
+	KES_REASON_CPL = 1,       /* caller above CPL 0: -KVM_EPERM */
+	KES_REASON_DISABLED = 2,  /* KVM_CAP_EXIT_HYPERCALL not enabled for it: -KVM_ENOSYS */
+	KES_REASON_UNALIGNED = 3, /* GPA not on a 4 KiB boundary: -KVM_EINVAL */
+	KES_REASON_EMPTY = 4,     /* no pages: -KVM_EINVAL */
+	KES_REASON_WRAP = 5,      /* first frame + number of pages wraps: -KVM_EINVAL */
+	KES_REASON_UNKNOWN = 6,   /* no exit followed and none of the above is known to hold */
+	KES_REASON_MAX,
+};
+
+/* Why a record, or what it would have said, is missing. */
+enum kes_cause {
+	KES_CAUSE_RING_FULL = 0,     /* the ring had no room: the reader was too slow */
+	KES_CAUSE_TABLE_FULL = 1,    /* no room for one more VM or vCPU in the kernel's tables */
+	KES_CAUSE_UNATTRIBUTED = 2,  /* an exit whose vCPU could not be proved */
+	KES_CAUSE_MAX,
+};
+
+enum kes_counter {
+	KES_COUNTER_EXIT = 0,       /* exits to user space, by KVM_EXIT_ reason */
+	KES_COUNTER_EXIT_ERROR = 1, /* the same where KVM_RUN returned an error */
+	KES_COUNTER_HYPERCALL = 2,  /* hypercalls by number; the last index takes all others */
+	KES_COUNTER_MAX,
+};
+#define KES_EXIT_REASONS 64 /* the last index takes all reasons above */
+#define KES_HYPERCALLS   16
+
+/* kvm->arch.vm_type from 6.10 on (arch/x86/include/uapi/asm/kvm.h, KVM_X86_*_VM), and made from
+ * kvm_sev_info on older kernels. */
+enum kes_vm_type {
+	KES_VM_DEFAULT = 0,
+	KES_VM_SW_PROTECTED = 1,
+	KES_VM_SEV = 2,
+	KES_VM_SEV_ES = 3,
+	KES_VM_SNP = 4,
+	KES_VM_TDX = 5,
+	KES_VM_TYPE_MAX,
+};
+
+struct kes_vm_new {
+	__u32 pid; /* of the VMM: a thread group id */
+	__u32 uid;
+	__u32 type;       /* kes_vm_type, or a number newer than this list */
+	__u32 hypercalls; /* kvm->arch.hypercall_exit_enabled: bit n, hypercall n exits */
+	__u64 cgroup;     /* id (inode number) of the VMM's cgroup v2 */
+	char comm[KES_COMM_LEN]; /* any bytes; not terminated when all are used */
+};
+
+struct kes_vm_end {
+	__u64 sent; /* sequence numbers the VM used up, this record's included: seen + lost */
+	__u32 slot; /* its place in the kernel half's table */
+	__u32 spare[7];
+};
+
+struct kes_memslot {
+	__u64 gfn;        /* first frame */
+	__u64 npages;     /* frames */
+	__u32 slot;       /* KVM's slot id */
+	__u32 flags;      /* KVM_MEM_* */
+	__u32 index;      /* 0-based place in this snapshot */
+	__u32 total;      /* memslots in this snapshot; 0: the VM has none, gfn and npages are 0 */
+	__u64 generation; /* kvm_memslots.generation */
+};
+
+/* What a guest asks for, as it came: gpa in bytes, npages in 4 KiB frames, attrs raw. */
+struct kes_conversion {
+	__u64 gpa;
+	__u64 npages;
+	__u64 attrs;
+	union {
+		struct {             /* REQUEST */
+			__u64 nr;    /* hypercall number */
+			__u64 spare;
+		} request;
+		struct {                    /* ANSWER */
+			__s64 ret;          /* run->hypercall.ret; 0 is yes */
+			__u64 request_ns;   /* ts_ns of the request; 0 if unknown */
+		} answer;
+		struct {               /* REFUSED */
+			__s64 ret;     /* what the guest gets in RAX: -KVM_E* */
+			__u32 reason;  /* kes_reason */
+			__u32 nr;
+		} refused;
+	};
+};
+
+struct kes_fault {
+	__u64 gpa;   /* bytes */
+	__u64 size;  /* bytes */
+	__u64 flags; /* run->memory_fault.flags */
+	__s64 err;   /* what KVM_RUN returned: -EFAULT or -EHWPOISON */
+	__u64 spare;
+};
+
+struct kes_attrs {
+	__u64 gpa;        /* bytes */
+	__u64 size;       /* bytes */
+	__u64 attributes; /* raw */
+	__s64 err;        /* of the ioctl */
+	__u64 spare;
+};
+
+struct kes_loss {
+	__u64 total; /* since the VM's first record; never goes down */
+	__u32 cause; /* kes_cause */
+	__u32 spare[7];
+};
+
+/* Counted per VMM process; kes_record.vm is its VM, or 0 where it has several or none that is known. */
+struct kes_count {
+	__u64 total;
+	__u32 counter; /* kes_counter */
+	__u32 index;
+	__u32 pid;
+	__u32 spare[5];
+};
+
+struct kes_record {
+	__u64 ts_ns; /* CLOCK_MONOTONIC */
+	__u64 seq;   /* per VM, from 0 without gaps: a gap is loss */
+	__u32 vm;    /* id, never used twice while the tool runs; 0 is the host */
+	__u16 vcpu;  /* KVM's vcpu_id */
+	__u8 kind;   /* kes_kind */
+	__u8 flags;  /* kes_flag */
+	union {
+		struct kes_vm_new vm_new;
+		struct kes_vm_end vm_end;
+		struct kes_memslot memslot;
+		struct kes_conversion conversion;
+		struct kes_fault fault;
+		struct kes_attrs set_attrs;
+		struct kes_loss loss;
+		struct kes_count count;
+		__u64 payload[5];
+	};
+};
+
+_Static_assert(sizeof(struct kes_vm_new) == 40, "wire: vm_new");
+_Static_assert(sizeof(struct kes_vm_end) == 40, "wire: vm_end");
+_Static_assert(sizeof(struct kes_memslot) == 40, "wire: memslot");
+_Static_assert(sizeof(struct kes_conversion) == 40, "wire: conversion");
+_Static_assert(sizeof(struct kes_fault) == 40, "wire: fault");
+_Static_assert(sizeof(struct kes_attrs) == 40, "wire: attrs");
+_Static_assert(sizeof(struct kes_loss) == 40, "wire: loss");
+_Static_assert(sizeof(struct kes_count) == 40, "wire: count");
+_Static_assert(sizeof(struct kes_record) == 64, "wire: record");
+_Static_assert(__builtin_offsetof(struct kes_record, payload) == 24, "wire: payload");
+
+/*
+ * Tables of the kernel half that the C half reads or fills. Not persisted.
+ */
+#define KES_MAX_VMS    4096
+#define KES_MAX_VCPUS  16384
+#define KES_MAX_COUNTS 65536
+
+struct kes_vm_slot {
+	__u64 kvm; /* struct kvm *; 0 once the VM ended */
+	__u64 seq; /* of its next record */
+	__u64 lost[KES_CAUSE_MAX];
+	__u64 memslots_generation; /* of the last snapshot sent */
+	__u64 memslots_checked_ns;
+	__s64 clock_offset; /* kvm->arch.kvmclock_offset at birth: tells two VMs at one address apart */
+	__u32 id;	    /* 0: the slot is free */
+	__u32 pid;
+	__u32 born; /* its birth was seen and told */
+	__u32 spare;
+};
+
+enum kes_vcpu_state {
+	KES_VCPU_IDLE = 0,
+	KES_VCPU_CALLED = 1, /* made a conversion hypercall; exit or refusal must follow */
+	KES_VCPU_OPEN = 2,   /* the VMM was asked and has not answered */
+};
+
+struct kes_vcpu {
+	__u64 kvm;
+	__u64 run;	/* struct kvm_run * */
+	__u64 gpa, npages, attrs;
+	__u64 request_ns;
+	__u32 slot;	/* in vms */
+	__u32 vm;	/* id the slot had when this was written: else stale */
+	__u16 vcpu;	/* vcpu_id */
+	__u8 state;	/* kes_vcpu_state */
+	__u8 cpl_readable; /* its vcpu_svm checked out */
+	__u32 spare;
+};
+
+struct kes_count_key {
+	__u32 tgid;
+	__u16 counter; /* kes_counter */
+	__u16 index;
+};
+
+struct kes_host {
+	__u32 vms;	      /* VMs so far: the last id that was given */
+	__u32 slots;	      /* of vms that were ever used; freed ones wait in free_slots */
+	__u32 answers_hooked; /* set by the C half once a hook on KVM_RUN's entry is attached */
+	__u32 spare;
+	__u64 lost[KES_CAUSE_MAX]; /* what no VM can be charged with */
+};
+
+#endif

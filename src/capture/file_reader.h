@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Records from a capture file, in the order in which they were written. Reads files and pipes
+ * alike, never trusts a length, and hands out only what its checksums vouch for; what is missing is
+ * told.
+ */
+#ifndef CAPTURE_FILE_READER_H
+#define CAPTURE_FILE_READER_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "wire.h"
+
+struct capture_reader;
+
+enum capture_state {
+	CAPTURE_COMPLETE,   /* all that was recorded */
+	CAPTURE_INCOMPLETE, /* the recording was cut short; nothing good follows what was read */
+	CAPTURE_DAMAGED,    /* something inside is missing or bad; good blocks after it were read */
+};
+
+struct capture_info {
+	enum capture_state state;
+	bool ended;             /* the END block was reached */
+	uint16_t version_major; /* of the file */
+	uint16_t version_minor;
+	uint64_t records;        /* handed out */
+	uint64_t blocks;         /* of records, handed out */
+	uint64_t blocks_unknown; /* skipped: good, but of a type this build does not know */
+	uint64_t blocks_skipped; /* bad or gone, as far as can be told */
+	uint64_t records_lost;   /* with them: exact if ended, else at least so many */
+	uint64_t bytes;          /* of the file, so far */
+	uint64_t bytes_dropped;  /* those that are in no good block */
+	uint64_t first_ts_ns;    /* of the records handed out: lowest and highest; 0 if none */
+	uint64_t last_ts_ns;
+	char problem[160]; /* the first thing that was wrong, for a person; empty if nothing was */
+};
+
+const char *capture_state_name(enum capture_state state);
+
+/* Opens and reads up to the first block. -EBADMSG: no capture; -EPROTONOSUPPORT: from a newer
+ * version; -ENODATA: it ends before its first record could be. */
+int capture_reader_open(struct capture_reader **ret, const char *path, struct error *err);
+
+void capture_reader_free(struct capture_reader **r);
+
+/* JSON text; the reader's. */
+const char *capture_reader_metadata(const struct capture_reader *r);
+
+/* JSON text of the END block, the reader's; NULL before it is reached and if there is none. */
+const char *capture_reader_summary(const struct capture_reader *r);
+
+/* 1: *ret_n records (never 0), the reader's, valid until the next call. 0: the end, and
+ * capture_reader_info() is right. Else a negative errno: the file could not be read. */
+int capture_reader_next(struct capture_reader *r, const struct kes_record **ret_records,
+	size_t *ret_n, struct error *err);
+
+const struct capture_info *capture_reader_info(const struct capture_reader *r);
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "capture/live.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "bpf/observe.skel.h"
+#include "bpf/trampoline.skel.h"
+#include "capture/live_private.h"
+#include "kvm_abi.h"
+
+/* The rows of live->hooks. The two answer hooks are alternatives: the first that can be had. */
+static const struct hook hook_rows[LIVE_HOOKS] = {
+	[LIVE_HYPERCALL] = { "tp_btf/kvm_hypercall", "hypercalls, and those KVM refuses itself" },
+	[LIVE_EXIT] = { "tp_btf/kvm_userspace_exit", "requests to the VMM, memory faults, exit counts" },
+	[LIVE_BIRTH] = { "tp_btf/kvm_track_tsc", "VMs and vCPUs from birth" },
+	[LIVE_INVENTORY] = { "iter/task_file", "VMs that live already, memslots" },
+	[LIVE_ANSWER_RUN] = { "fentry/kvm_arch_vcpu_ioctl_run", "the VMM's answers" },
+	[LIVE_ANSWER_FPU] = { "tp_btf/kvm_fpu", "the VMM's answers, without trampolines" },
+	[LIVE_END] = { "fentry/kvm_arch_destroy_vm", "the end of VMs, at once" },
+};
+
+const char *hook_state_name(enum hook_state state)
+{
+	static const char *const names[] = {
+		[HOOK_ABSENT] = "absent",
+		[HOOK_REFUSED] = "refused",
+		[HOOK_STANDBY] = "standby",
+		[HOOK_ATTACHED] = "attached",
+	};
+	_Static_assert(ARRAY_SIZE(names) == HOOK_STATES, "a name for each state");
+
+	return names[state];
+}
+
+/* ---- libbpf's words ---- */
+
+static bool print_all;
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	if (!print_all || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, fmt, args);
+}
+
+/* ---- what this kernel has ---- */
+
+/* Whether the kernel, or its kvm module, has a tracepoint of this name that BTF describes. */
+static bool has_tracepoint(const struct btf *vmlinux, const struct btf *kvm, const char *hook)
+{
+	char type[64];
+
+	snprintf(type, sizeof(type), "btf_trace_%s", strchr(hook, '/') + 1);
+	return btf__find_by_name_kind(vmlinux, type, BTF_KIND_TYPEDEF) > 0 ||
+		(kvm && btf__find_by_name_kind(kvm, type, BTF_KIND_TYPEDEF) > 0);
+}
+
+static int probe_kernel(struct live *live, struct error *err)
+{
+	static const int needed[] = { LIVE_HYPERCALL, LIVE_EXIT };
+	static const int tracepoints[] = { LIVE_HYPERCALL, LIVE_EXIT, LIVE_BIRTH, LIVE_ANSWER_FPU };
+	struct btf *vmlinux, *kvm;
+	int r = 0;
+
+	vmlinux = btf__load_vmlinux_btf();
+	if (!vmlinux) {
+		error_set(err, -ENOTSUP, "the kernel has no type information (BTF): %s", strerror(errno));
+		error_advise(err, "kvm-encstat needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, which "
+				  "distribution kernels are; /sys/kernel/btf/vmlinux shows it");
+		return -ENOTSUP;
+	}
+	kvm = btf__load_module_btf("kvm", vmlinux); /* NULL where KVM is built in */
+	for (size_t i = 0; i < ARRAY_SIZE(tracepoints); i++) {
+		struct hook *hook = &live->hooks[tracepoints[i]];
+
+		if (has_tracepoint(vmlinux, kvm, hook->name))
+			hook->state = HOOK_STANDBY;
+	}
+	if (btf__find_by_name_kind(vmlinux, "bpf_iter__task_file", BTF_KIND_STRUCT) > 0)
+		live->hooks[LIVE_INVENTORY].state = HOOK_STANDBY;
+	for (size_t i = 0; i < ARRAY_SIZE(needed) && !r; i++)
+		if (live->hooks[needed[i]].state == HOOK_ABSENT) {
+			r = error_set(err, -ENODEV, "KVM is not there: no %s in the kernel or a module",
+				live->hooks[needed[i]].name);
+			error_advise(err, "load it: modprobe kvm_amd, or modprobe kvm_intel");
+		}
+	btf__free(kvm);
+	btf__free(vmlinux);
+	return r;
+}
+
+static bool file_has_word(const char *path, const char *word)
+{
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+	char text[8192];
+	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+
+	text[n] = '\0';
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		if (at > text && at[-1] == ' ' && strchr(" \n", at[strlen(word)]))
+			return true;
+	return false;
+}
+
+/* Whether kvm-amd is what drives vCPUs here; bpf/ proves it again for each vCPU. */
+static bool host_is_svm(void)
+{
+	return file_has_word("/proc/cpuinfo", "svm") && !access("/sys/module/kvm_amd", F_OK);
+}
+
+/* ---- load ---- */
+
+static size_t ring_size(size_t bytes)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (!bytes)
+		bytes = LIVE_RING_DEFAULT;
+	while (size < bytes && size < (1u << 30))
+		size *= 2;
+	return size;
+}
+
+static int load_error(int r, struct error *err)
+{
+	if (r == -EPERM || r == -EACCES) {
+		error_set(err, r, "the kernel does not let us load BPF programs: %s", strerror(-r));
+		error_advise(err, "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE");
+	} else {
+		error_set(err, r, "loading the BPF programs failed: %s", strerror(-r));
+		error_advise(err, "--verbose shows the kernel's reasons");
+	}
+	return r;
+}
+
+static struct bpf_program *observe_program(const struct live *live, enum live_hook hook)
+{
+	switch (hook) {
+	case LIVE_HYPERCALL:
+		return live->observe->progs.on_hypercall;
+	case LIVE_EXIT:
+		return live->observe->progs.on_exit;
+	case LIVE_BIRTH:
+		return live->observe->progs.on_track_tsc;
+	case LIVE_INVENTORY:
+		return live->observe->progs.list_vms;
+	case LIVE_ANSWER_FPU:
+		return live->observe->progs.on_fpu;
+	default:
+		return NULL;
+	}
+}
+
+struct bpf_program *live_program(const struct live *live, enum live_hook hook)
+{
+	if (hook == LIVE_ANSWER_RUN)
+		return live->trampoline ? live->trampoline->progs.on_run : NULL;
+	if (hook == LIVE_END)
+		return live->trampoline ? live->trampoline->progs.on_destroy : NULL;
+	return observe_program(live, hook);
+}
+
+static int load_observe(struct live *live, const struct live_options *options, struct error *err)
+{
+	int r;
+
+	live->observe = observe__open();
+	if (!live->observe)
+		return error_set(err, -errno, "opening the BPF programs failed: %s", strerror(errno));
+	live->ring_bytes = ring_size(options->ring_bytes);
+	bpf_map__set_max_entries(live->observe->maps.ring, (uint32_t)live->ring_bytes);
+	live->observe->rodata->host_is_svm = host_is_svm();
+	live->observe->rodata->wake_bytes = live->ring_bytes / 4;
+	for (int i = 0; i < LIVE_HOOKS; i++) {
+		struct bpf_program *program = observe_program(live, i);
+
+		if (program && live->hooks[i].state == HOOK_ABSENT)
+			bpf_program__set_autoload(program, false);
+	}
+	r = observe__load(live->observe);
+	return r ? load_error(r, err) : 0;
+}
+
+/* Trampolines are tried, never required: a kernel may lack them, forbid them, or lack the function. */
+static void load_trampoline(struct live *live)
+{
+	struct bpf_map *map;
+	int r;
+
+	live->trampoline = trampoline__open();
+	if (!live->trampoline)
+		return;
+	live->trampoline->rodata->host_is_svm = live->observe->rodata->host_is_svm;
+	live->trampoline->rodata->wake_bytes = live->observe->rodata->wake_bytes;
+	bpf_object__for_each_map (map, live->trampoline->obj) {
+		struct bpf_map *shared =
+			bpf_object__find_map_by_name(live->observe->obj, bpf_map__name(map));
+
+		if (shared && !bpf_map__is_internal(map))
+			bpf_map__reuse_fd(map, bpf_map__fd(shared));
+	}
+	r = trampoline__load(live->trampoline);
+	for (int i = 0; i < LIVE_HOOKS; i++)
+		if (i == LIVE_ANSWER_RUN || i == LIVE_END) {
+			live->hooks[i].state = r ? HOOK_REFUSED : HOOK_STANDBY;
+			live->hooks[i].err = r;
+		}
+	if (r) {
+		trampoline__destroy(live->trampoline);
+		live->trampoline = NULL;
+	}
+}
+
+/* ---- attach ---- */
+
+static int attach(struct live *live, enum live_hook i)
+{
+	struct hook *hook = &live->hooks[i];
+
+	if (hook->state != HOOK_STANDBY)
+		return hook->state == HOOK_ATTACHED ? 0 : -ENOENT;
+	live->links[i] = bpf_program__attach(live_program(live, i));
+	if (!live->links[i]) {
+		hook->state = HOOK_REFUSED;
+		hook->err = -errno;
+		return hook->err;
+	}
+	hook->state = HOOK_ATTACHED;
+	return 0;
+}
+
+/* Answers are read where KVM_RUN is entered, which costs each entry a little: hence only once some VM
+ * can make requests. Those made before are read at the vCPU's next stop, and marked as late. */
+int live_hook_answers(struct live *live)
+{
+	static const uint32_t zero;
+	struct kes_host host;
+	int r, fd = bpf_map__fd(live->observe->maps.host);
+
+	if (live->answers_hooked)
+		return 0;
+	r = attach(live, LIVE_ANSWER_RUN);
+	if (r)
+		r = attach(live, LIVE_ANSWER_FPU);
+	if (r)
+		return r;
+	live->answers_hooked = true;
+	live->answers_hooked_ns = clock_now_ns();
+	if (!bpf_map_lookup_elem(fd, &zero, &host)) {
+		host.answers_hooked = 1;
+		bpf_map_update_elem(fd, &zero, &host, BPF_EXIST);
+	}
+	return 0;
+}
+
+void live_hook_answers_again(struct live *live)
+{
+	attach(live, LIVE_ANSWER_FPU);
+	live->answers_hooked_ns = clock_now_ns();
+}
+
+static int attach_all(struct live *live, struct error *err)
+{
+	static const int needed[] = { LIVE_HYPERCALL, LIVE_EXIT };
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		r = attach(live, needed[i]);
+		if (r) {
+			error_set(err, r, "attaching to %s failed: %s", live->hooks[needed[i]].name,
+				strerror(-r));
+			error_advise(err, "--verbose shows the kernel's reasons; kvm-encstat doctor "
+					  "shows all hooks");
+			return r;
+		}
+	}
+	attach(live, LIVE_END);
+	attach(live, LIVE_BIRTH);
+	attach(live, LIVE_INVENTORY);
+	return 0;
+}
+
+/* ---- life cycle ---- */
+
+int live_new(struct live **ret, const struct live_options *options, struct error *err)
+{
+	_cleanup_(live_free) struct live *live = calloc(1, sizeof(*live));
+	uint64_t start = clock_now_ns();
+	int r;
+
+	if (!live)
+		return error_set(err, -ENOMEM, "out of memory");
+	memcpy(live->hooks, hook_rows, sizeof(hook_rows));
+	live->stats_fd = -1;
+	print_all = options->verbose;
+	libbpf_set_print(print_libbpf);
+
+	r = probe_kernel(live, err);
+	if (r)
+		return r;
+	if (options->count_runs)
+		live->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	r = load_observe(live, options, err);
+	if (r)
+		return r;
+	if (!options->no_trampolines)
+		load_trampoline(live);
+	r = live_tables_init(live);
+	if (r)
+		return error_set(err, r, "reading the ring failed: %s", strerror(-r));
+	r = attach_all(live, err);
+	if (r)
+		return r;
+	live_inventory(live);
+	live->setup_ns = clock_now_ns() - start;
+	*ret = TAKE_PTR(live);
+	return 0;
+}
+
+void live_free(struct live **pointer)
+{
+	struct live *live = *pointer;
+
+	if (!live)
+		return;
+	for (int i = 0; i < LIVE_HOOKS; i++)
+		bpf_link__destroy(live->links[i]);
+	live_tables_free(live);
+	trampoline__destroy(live->trampoline);
+	observe__destroy(live->observe);
+	if (live->stats_fd >= 0)
+		close(live->stats_fd);
+	free(live);
+	*pointer = NULL;
+}
+
+int live_inventory(struct live *live)
+{
+	_cleanup_close_ int fd = -1;
+	char nothing[64];
+
+	if (!live->links[LIVE_INVENTORY])
+		return -ENOENT;
+	fd = bpf_iter_create(bpf_link__fd(live->links[LIVE_INVENTORY]));
+	if (fd < 0)
+		return -errno;
+	while (read(fd, nothing, sizeof(nothing)) > 0)
+		; /* the program writes records, not text */
+	return 0;
+}
+
+const struct hook *live_hooks(struct live *live, size_t *ret_n)
+{
+	for (int i = 0; i < LIVE_HOOKS; i++) {
+		struct bpf_program *program = live_program(live, i);
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (live->hooks[i].state < HOOK_STANDBY || !program ||
+			bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			continue;
+		live->hooks[i].runs = info.run_cnt;
+		live->hooks[i].run_ns = info.run_time_ns;
+	}
+	*ret_n = LIVE_HOOKS;
+	return live->hooks;
+}
+
+size_t live_ring_bytes(const struct live *live)
+{
+	return live->ring_bytes;
+}
+
+double live_setup_ms(const struct live *live)
+{
+	return (double)live->setup_ns / 1e6;
+}

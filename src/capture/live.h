@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Records from the running kernel: loads and attaches the BPF programs, reads the ring, and turns what
+ * the kernel only counts into records. The only user of libbpf.
+ */
+#ifndef CAPTURE_LIVE_H
+#define CAPTURE_LIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "capture/source.h"
+
+#define LIVE_RING_DEFAULT (2u << 20) /* bytes */
+
+struct live;
+
+struct live_options {
+	size_t ring_bytes;   /* rounded up to a power of two of pages; 0: LIVE_RING_DEFAULT */
+	bool no_trampolines; /* do as on a kernel that refuses them */
+	bool count_runs;     /* have the kernel count and time the programs' runs */
+	bool verbose;	     /* libbpf's own words to stderr */
+};
+
+enum hook_state {
+	HOOK_ABSENT,  /* this kernel has no such hook */
+	HOOK_REFUSED, /* the kernel would not load or attach it: err says why */
+	HOOK_STANDBY, /* loaded, attached when there is something for it to see */
+	HOOK_ATTACHED,
+	HOOK_STATES,
+};
+
+struct hook {
+	const char *name;    /* as libbpf spells it: tp_btf/kvm_hypercall */
+	const char *purpose; /* what it shows */
+	enum hook_state state;
+	int err;	 /* HOOK_REFUSED: negative errno */
+	uint64_t runs;	 /* with count_runs: how often it fired */
+	uint64_t run_ns; /* with count_runs: how long in all */
+};
+
+const char *hook_state_name(enum hook_state state);
+
+/* Loads and attaches. The error says what this host lacks and what to do. */
+int live_new(struct live **ret, const struct live_options *options, struct error *err);
+
+/* Detaches; nothing stays in the kernel. */
+void live_free(struct live **live);
+
+/* Waits up to timeout_ms (-1: for ever) and hands on what came. -EINTR when a signal came first. */
+int live_poll(struct live *live, int timeout_ms, record_fn take, void *context);
+
+/* Readable when live_poll() has something to do: for an event loop. */
+int live_fd(const struct live *live);
+
+/* Sends what the kernel counts (losses, exits, hypercalls) as records, as far as it changed, and gives
+ * the places of ended VMs free. Once a second or so, and once at the end. */
+int live_collect(struct live *live, record_fn take, void *context);
+
+/* Looks for VMs that live already and where the memory of each is; what is new comes as records. */
+int live_inventory(struct live *live);
+
+/* The hooks with their states; the array is live's. */
+const struct hook *live_hooks(struct live *live, size_t *ret_n);
+
+size_t live_ring_bytes(const struct live *live);
+
+/* Milliseconds that opening, loading and attaching took. */
+double live_setup_ms(const struct live *live);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between live.c (programs and hooks) and live_tables.c (ring and tables). */
+#ifndef CAPTURE_LIVE_PRIVATE_H
+#define CAPTURE_LIVE_PRIVATE_H
+
+#include "capture/live.h"
+
+enum live_hook {
+	LIVE_HYPERCALL,
+	LIVE_EXIT,
+	LIVE_BIRTH,
+	LIVE_INVENTORY,
+	LIVE_ANSWER_RUN,
+	LIVE_ANSWER_FPU,
+	LIVE_END,
+	LIVE_HOOKS,
+};
+
+struct counted; /* live_tables.c: the last total sent of one counter */
+struct watched; /* live_tables.c: a VMM whose end tells that of its VM */
+
+struct live {
+	struct observe *observe;
+	struct trampoline *trampoline; /* NULL: this kernel has none for us */
+	struct bpf_link *links[LIVE_HOOKS];
+	struct hook hooks[LIVE_HOOKS];
+	int stats_fd;
+	size_t ring_bytes;
+	uint64_t setup_ns;
+	bool answers_hooked;
+	uint64_t answers_hooked_ns;
+
+	struct ring_buffer *ring;
+	int epoll_fd;
+	record_fn take; /* during live_poll() */
+	void *context;
+	__u64 *lost_sent;	  /* [slot * KES_CAUSE_MAX + cause] */
+	__u64 host_lost_sent[KES_CAUSE_MAX];
+	struct counted *counted; /* sorted by key */
+	size_t n_counted;
+	uint32_t *end_seen; /* [slot]: id of the VM whose VM_END came */
+	uint32_t *ending;   /* [slot]: id of the VM that the last collection found ended */
+	int cpus;
+	struct kes_count_key *count_keys; /* one batch of counts */
+	uint64_t *count_values;		  /* its values, [key * cpus + cpu] */
+	struct watched *watched;
+	size_t n_watched;
+};
+
+struct bpf_program *live_program(const struct live *live, enum live_hook hook);
+int live_hook_answers(struct live *live);
+void live_hook_answers_again(struct live *live); /* the one in use does not fire: take the other, too */
+
+/* The ring's reader and the memory of what was sent. Freed by live_tables_free(), also after an error. */
+int live_tables_init(struct live *live);
+void live_tables_free(struct live *live);
+
+#endif

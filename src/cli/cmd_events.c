@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+
+#include "cli/commands.h"
+#include "cli/select.h"
+#include "cli/session.h"
+
+static int on_event(void *context, const struct style *style, const struct event *event)
+{
+	const struct options *options = context;
+
+	if (options->vm && (!event->vm || !select_matches(event->vm, options->vm)))
+		return 0;
+	if (options->format == FORMAT_JSON)
+		event_write_json(stdout, event);
+	else
+		event_write_text(stdout, style, event);
+	return ferror(stdout) ? -EPIPE : 0;
+}
+
+static int run(const struct options *options, struct error *err)
+{
+	struct reader reader = { .event = on_event, .context = (void *)options, .endless = true };
+
+	return session_run(options, &reader, false, err);
+}
+
+const struct command command_events = {
+	.name = "events",
+	.arguments = "[VM] [--json] [-- COMMAND ...]",
+	.summary = "conversions, refusals and losses as they happen",
+	.text = "Prints one line per event: a conversion once the VMM has answered it, with the time the\n"
+		"answer took; a hypercall that KVM itself refused, with the reason; memory faults; VMs that\n"
+		"come and go; losses. Goes on until Ctrl-C, --duration, or the end of COMMAND, which it\n"
+		"starts once it watches.",
+	.options = OPT_READ | OPT_JSON,
+	.takes_vm = true,
+	.takes_command = true,
+	.replays = true,
+	.run = run,
+};

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <stdio.h>
+
+#include "cli/commands.h"
+#include "cli/usage.h"
+
+int main(int argc, char **argv)
+{
+	struct error err = {};
+	const struct command *command;
+	int status;
+
+	if (argc < 2 || usage_is_wanted(argv[1]))
+		return usage_print(argc < 2 ? stderr : stdout, argc > 1 ? argv[1] : NULL);
+	command = command_find(argv[1]);
+	if (!command)
+		return usage_unknown(argv[1]);
+	status = command_run(command, argc - 1, argv + 1, NULL, &err);
+	if (err.text[0] && (status == EXIT_FAILED || status == EXIT_USAGE)) {
+		fprintf(stderr, "kvm-encstat: %s\n", err.text);
+		if (err.advice[0])
+			fprintf(stderr, "kvm-encstat: %s\n", err.advice);
+	}
+	return status;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+
+typedef int (*option_fn)(struct options *options, const char *value, struct error *err);
+
+/* ---- values ---- */
+
+static int set_json(struct options *options, const char *value, struct error *err)
+{
+	(void)value;
+	(void)err;
+	options->format = FORMAT_JSON;
+	return 0;
+}
+
+static int bad_value(struct error *err, const char *what, const char *value, const char *advice)
+{
+	char shown[ESCAPED_SIZE(64)];
+
+	error_set(err, -EINVAL, "%s cannot be '%s'", what, escape(value, shown, sizeof(shown)));
+	error_advise(err, "%s", advice);
+	return -EINVAL;
+}
+
+static int set_format(struct options *options, const char *value, struct error *err)
+{
+	static const char *const names[] = { "text", "json", "ranges" };
+	_Static_assert(ARRAY_SIZE(names) == FORMATS, "a name for each format");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(value, names[i])) {
+			options->format = (enum format)i;
+			return 0;
+		}
+	return bad_value(err, "--format", value, "it is text, json or ranges");
+}
+
+static int set_plane(struct options *options, const char *value, struct error *err)
+{
+	for (int i = 0; i < PLANES; i++)
+		if (!strcmp(value, plane_name((enum plane)i))) {
+			options->plane = (enum plane)i;
+			return 0;
+		}
+	return bad_value(err, "--plane", value, "it is guest or host");
+}
+
+static int set_abi(struct options *options, const char *value, struct error *err)
+{
+	options->abi_given = true;
+	if (!abi_from_name(value, &options->abi))
+		return 0;
+	return bad_value(err, "--abi", value, "it is map-gpa-range or page-enc-status");
+}
+
+static int set_duration(struct options *options, const char *value, struct error *err)
+{
+	char *end;
+	double seconds = strtod(value, &end);
+
+	if (end == value || *end || !isfinite(seconds) || seconds <= 0 || seconds > 1e9)
+		return bad_value(err, "--duration", value, "give seconds, such as 10 or 0.5");
+	options->duration_s = seconds;
+	return 0;
+}
+
+static int set_ring(struct options *options, const char *value, struct error *err)
+{
+	static const char units[] = "KMG";
+	char *end;
+	unsigned long long bytes;
+	const char *unit;
+
+	errno = 0;
+	bytes = strtoull(value, &end, 0);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit && !end[1] && bytes < 1ull << 30) {
+		bytes <<= 10 * (unit - units + 1);
+		end++;
+	}
+	if (end == value || *end || *value == '-' || errno || !bytes || bytes > 1ull << 30)
+		return bad_value(err, "--ring-size", value,
+			"give bytes, such as 65536 or 4M, up to 1G; a power of two of pages is used");
+	options->ring_bytes = (size_t)bytes;
+	return 0;
+}
+
+static int set_output(struct options *options, const char *value, struct error *err)
+{
+	(void)err;
+	options->output = value;
+	return 0;
+}
+
+static int set_save(struct options *options, const char *value, struct error *err)
+{
+	(void)err;
+	options->save = value;
+	return 0;
+}
+
+#define FLAG(name, member)                                                                         \
+	static int name(struct options *options, const char *value, struct error *err)             \
+	{                                                                                          \
+		(void)value;                                                                       \
+		(void)err;                                                                         \
+		options->member = true;                                                            \
+		return 0;                                                                          \
+	}
+FLAG(set_all, all)
+FLAG(set_ascii, ascii)
+FLAG(set_force, force)
+FLAG(set_verbose, verbose)
+FLAG(set_no_trampolines, no_trampolines)
+
+/* ---- the table ---- */
+
+static const struct row {
+	unsigned int bit;
+	char letter; /* 0: none */
+	const char *name;
+	const char *argument; /* NULL: a flag */
+	const char *help;
+	option_fn set;
+} rows[] = {
+	{ OPT_JSON, 'j', "json", NULL, "JSON lines for programs (docs/json.md)", set_json },
+	{ OPT_FORMAT, 0, "format", "FORMAT", "text, json or ranges", set_format },
+	{ OPT_PLANE, 0, "plane", "PLANE", "guest (what it declared) or host (what KVM's attributes say)",
+		set_plane },
+	{ OPT_ALL, 'a', "all", NULL, "ended VMs, too", set_all },
+	{ OPT_ASCII, 0, "ascii", NULL, "draw with ASCII only", set_ascii },
+	{ OPT_ABI, 0, "abi", "ABI",
+		"how hypercall 12 reads: map-gpa-range (default) or page-enc-status", set_abi },
+	{ OPT_DURATION, 'd', "duration", "SECONDS", "watch for so long", set_duration },
+	{ OPT_OUTPUT, 'o', "output", "FILE", "the capture to write", set_output },
+	{ OPT_SAVE, 0, "save", "FILE", "also write what was read to a capture", set_save },
+	{ OPT_FORCE, 'f', "force", NULL, "overwrite the capture if it exists", set_force },
+	{ OPT_RING, 0, "ring-size", "BYTES", "size of the ring buffer (default 2M)", set_ring },
+	{ OPT_TRAMPOLINES, 0, "no-trampolines", NULL, "do as on a kernel without BPF trampolines",
+		set_no_trampolines },
+	{ OPT_VERBOSE, 'v', "verbose", NULL, "libbpf's and the kernel's own words, too", set_verbose },
+};
+
+#define FIRST_LONG 256 /* getopt's values for options without a letter */
+
+void options_init(struct options *options)
+{
+	*options = (struct options){ .duration_s = -1 };
+}
+
+void options_help(const struct command *command)
+{
+	printf("usage: kvm-encstat %s%s%s\n\n%s\n", command->name, *command->arguments ? " " : "",
+		command->arguments, command->text);
+	printf("\noptions:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char spelling[40];
+
+		if (!(command->options & rows[i].bit))
+			continue;
+		snprintf(spelling, sizeof(spelling), "--%s%s%s", rows[i].name,
+			rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
+		printf("  %c%c%c %-20s  %s\n", rows[i].letter ? '-' : ' ',
+			rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ',' : ' ', spelling,
+			rows[i].help);
+	}
+	printf("  -h, %-20s  this text\n", "--help");
+}
+
+/* getopt's own tables, for what the command takes. */
+static void make_getopt(const struct command *command, char letters[], struct option longs[])
+{
+	size_t letter = 0, n = 0;
+
+	letters[letter++] = '+'; /* the command after -- keeps its options */
+	letters[letter++] = ':';
+	letters[letter++] = 'h';
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!(command->options & rows[i].bit))
+			continue;
+		longs[n++] = (struct option){
+			.name = rows[i].name,
+			.has_arg = rows[i].argument ? required_argument : no_argument,
+			.val = FIRST_LONG + (int)i,
+		};
+		if (!rows[i].letter)
+			continue;
+		letters[letter++] = rows[i].letter;
+		if (rows[i].argument)
+			letters[letter++] = ':';
+	}
+	longs[n++] = (struct option){ .name = "help", .val = 'h' };
+	longs[n] = (struct option){ 0 };
+	letters[letter] = '\0';
+}
+
+static const struct row *find_row(int value)
+{
+	if (value >= FIRST_LONG)
+		return &rows[value - FIRST_LONG];
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].letter == value)
+			return &rows[i];
+	return NULL;
+}
+
+static int usage(struct error *err, const struct command *command, const char *what, const char *which)
+{
+	char shown[ESCAPED_SIZE(64)];
+
+	error_set(err, -EINVAL, "%s: %s '%s'", command->name, what, escape(which, shown, sizeof(shown)));
+	error_advise(err, "kvm-encstat %s --help lists what it takes", command->name);
+	return -EINVAL;
+}
+
+/* Words before --: options and at most one VM, in any order. */
+static int parse_words(struct options *options, const struct command *command, int argc, char **argv,
+	struct error *err)
+{
+	char letters[2 * ARRAY_SIZE(rows) + 4];
+	struct option longs[ARRAY_SIZE(rows) + 2];
+	int value, r;
+
+	make_getopt(command, letters, longs);
+	optind = 1;
+	for (;;) {
+		value = getopt_long(argc, argv, letters, longs, NULL);
+		if (value == -1 && optind < argc) { /* a word that is no option */
+			if (!command->takes_vm || options->vm)
+				return usage(err, command, "does not take", argv[optind]);
+			options->vm = argv[optind++];
+			continue;
+		}
+		if (value == -1)
+			return 0;
+		if (value == 'h') {
+			options_help(command);
+			return 1;
+		}
+		if (value == '?')
+			return usage(err, command, "does not know", argv[optind - 1]);
+		if (value == ':')
+			return usage(err, command, "wants a value after", argv[optind - 1]);
+		r = find_row(value)->set(options, optarg, err);
+		if (r)
+			return r;
+	}
+}
+
+int options_parse(struct options *options, const struct command *command, int argc, char **argv,
+	struct error *err)
+{
+	int words = 1;
+
+	options->words = argv;
+	if (command->takes_words && !(argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))))
+		return 0;
+	while (words < argc && strcmp(argv[words], "--"))
+		words++;
+	if (words < argc) {
+		if (!command->takes_command)
+			return usage(err, command, "does not take a command after", "--");
+		if (words + 1 == argc)
+			return usage(err, command, "wants a command after", "--");
+		options->command = &argv[words + 1];
+	}
+	return parse_words(options, command, words, argv, err);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The command line: one table of options, from which parsing and --help both come. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "model/model.h"
+
+enum format {
+	FORMAT_TEXT,
+	FORMAT_JSON,
+	FORMAT_RANGES,
+	FORMATS,
+};
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_PARTIAL = 3, /* done, but records were lost or the capture is not whole */
+};
+
+struct options {
+	enum format format;
+	enum plane plane;
+	enum abi abi;
+	bool abi_given;
+	bool all;
+	bool ascii;
+	bool force;
+	bool verbose;
+	bool no_trampolines;
+	double duration_s; /* negative: not given */
+	size_t ring_bytes; /* 0: not given */
+	const char *output;
+	const char *save;
+	const char *vm;	  /* NULL: not given */
+	const char *file; /* replay's */
+	char **command;	  /* after --, NULL-terminated; NULL: none */
+	char **words;	  /* the whole command line from the command's name on, for takes_words */
+};
+
+/* The options a command may take, as bits. */
+enum option_bit {
+	OPT_JSON = 1 << 0,
+	OPT_FORMAT = 1 << 1,
+	OPT_PLANE = 1 << 2,
+	OPT_ABI = 1 << 3,
+	OPT_ALL = 1 << 4,
+	OPT_ASCII = 1 << 5,
+	OPT_FORCE = 1 << 6,
+	OPT_VERBOSE = 1 << 7,
+	OPT_TRAMPOLINES = 1 << 8,
+	OPT_DURATION = 1 << 9,
+	OPT_RING = 1 << 10,
+	OPT_OUTPUT = 1 << 11,
+	OPT_SAVE = 1 << 12,
+
+	/* what every command that loads programs takes */
+	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,
+	/* and every one that reads for a while */
+	OPT_READ = OPT_LIVE | OPT_ABI | OPT_DURATION | OPT_SAVE | OPT_FORCE,
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* for the usage line */
+	const char *summary;   /* one line */
+	const char *text;      /* the rest of its help */
+	unsigned int options;
+	bool takes_vm;
+	bool takes_command; /* after -- */
+	bool takes_words;   /* parses its words itself */
+	bool replays;	    /* may follow `replay FILE` */
+	/* Returns an exit_status, or COMMAND's own status where the command keeps it; on EXIT_FAILED err
+	 * says what to tell the user. */
+	int (*run)(const struct options *options, struct error *err);
+};
+
+/* Parses what follows the command's name. -EINVAL with err filled: usage. */
+int options_parse(struct options *options, const struct command *command, int argc, char **argv,
+	struct error *err);
+
+/* Defaults. */
+void options_init(struct options *options);
+
+void options_help(const struct command *command);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/session_private.h"
+
+static bool terminal_is_utf8(void)
+{
+	setlocale(LC_CTYPE, "");
+	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static int on_event(void *context, const struct event *event)
+{
+	struct session *session = context;
+
+	if (!session->reader->event)
+		return 0;
+	return session->reader->event(session->reader->context, &session->style, event);
+}
+
+int session_start(struct session *session, enum abi abi, struct error *err)
+{
+	struct model_options options = {
+		.abi = session->options->abi_given ? session->options->abi : abi,
+		.on_event = on_event,
+		.context = session,
+	};
+	int r = model_new(&session->model, &options);
+
+	session->style.ascii = session->options->ascii || !terminal_is_utf8();
+	return r ? error_set(err, r, "out of memory") : 0;
+}
+
+int session_take(void *context, const struct kes_record *records, size_t n)
+{
+	struct session *session = context;
+
+	/* The records are worth more than the file: when it cannot grow (disk full), go on and say so. */
+	if (session->writer && !session->writer_failed) {
+		struct error err = {};
+
+		if (capture_writer_add(session->writer, records, n, &err)) {
+			session->writer_failed = true;
+			fprintf(stderr, "kvm-encstat: %s\n", err.text);
+		}
+	}
+	return model_apply(session->model, records, n);
+}
+
+static void print_plural(uint64_t n, const char *what)
+{
+	fprintf(stderr, "%llu %s%s", (unsigned long long)n, what, n == 1 ? "" : "s");
+}
+
+/* To stderr: what was seen, and what was not. */
+static void summarize(const struct session *session)
+{
+	struct model_totals totals;
+
+	model_totals(session->model, &totals);
+	fputs("kvm-encstat: ", stderr);
+	print_plural(model_vm_count(session->model) + totals.forgotten, "VM");
+	fputs(", ", stderr);
+	print_plural(totals.ledger.converted, "conversion");
+	fprintf(stderr, ", %llu denied, %llu refused, %llu unanswered; ",
+		(unsigned long long)totals.ledger.denied, (unsigned long long)totals.ledger.refused,
+		(unsigned long long)totals.ledger.unanswered);
+	print_plural(totals.records, "record");
+	fprintf(stderr, ", %llu lost\n", (unsigned long long)totals.lost);
+	for (int i = 0; i < KES_CAUSE_MAX; i++)
+		if (totals.host_lost[i])
+			fprintf(stderr, "kvm-encstat: %llu of them of no known VM: %s\n",
+				(unsigned long long)totals.host_lost[i], cause_name((uint32_t)i));
+	if (session->incomplete)
+		fputs("kvm-encstat: the capture was not closed: it holds what was written until then\n",
+			stderr);
+	if (session->damaged)
+		fprintf(stderr, "kvm-encstat: the capture is damaged: %llu parts of it could not be read\n",
+			(unsigned long long)session->damaged);
+}
+
+static int session_status(const struct session *session, bool keep_status)
+{
+	struct model_totals totals;
+
+	if (keep_status && session->child_status)
+		return session->child_status;
+	model_totals(session->model, &totals);
+	return totals.lost || session->incomplete || session->damaged || session->writer_failed ?
+		EXIT_PARTIAL :
+		EXIT_DONE;
+}
+
+int session_run(const struct options *options, const struct reader *reader, bool keep_status,
+	struct error *err)
+{
+	struct session session = { .options = options, .reader = reader };
+	int r;
+
+	signal(SIGPIPE, SIG_IGN); /* a reader that closes its end ends us through the write's error */
+	signal(SIGXFSZ, SIG_IGN);
+	r = options->file ? session_run_file(&session, err) : session_run_live(&session, err);
+	if (!r) {
+		model_finish(session.model);
+		if (reader->finish)
+			r = reader->finish(reader->context, &session.style, session.model, err);
+	}
+	if (!r && fflush(stdout) && errno != EPIPE)
+		r = error_set(err, -errno, "writing the output failed: %s", strerror(errno));
+	if (!r)
+		summarize(&session);
+	r = r ? EXIT_FAILED : session_status(&session, keep_status);
+	capture_writer_free(&session.writer);
+	model_free(&session.model);
+	return r;
+}

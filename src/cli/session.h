@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One run from a source of records, live or a file, through the model to a reader: what the reading
+ * commands share. They differ in the reader only, so a replay prints what live printed.
+ */
+#ifndef CLI_SESSION_H
+#define CLI_SESSION_H
+
+#include "cli/options.h"
+#include "output/output.h"
+
+struct reader {
+	/* Called for each event; may be NULL. */
+	int (*event)(void *context, const struct style *style, const struct event *event);
+	/* Called once, when the records ended. Returns 0 or a negative errno, with err filled. */
+	int (*finish)(void *context, const struct style *style, const struct model *model,
+		struct error *err);
+	void *context;
+	bool endless; /* live: goes on until told, where no duration and no command is given */
+};
+
+/* Returns an exit_status, or the status of the command that was run when keep_status is set and it is
+ * not 0. */
+int session_run(const struct options *options, const struct reader *reader, bool keep_status,
+	struct error *err);
+
+#endif

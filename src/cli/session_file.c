@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "capture/file_reader.h"
+#include "cli/session_private.h"
+
+/* What the capture says of itself that reading it depends on. */
+static void read_metadata(const char *text, int64_t *ret_offset_ns, enum abi *ret_abi)
+{
+	json_object *about = json_tokener_parse(text), *part, *value;
+
+	if (json_object_object_get_ex(about, "clock", &part) &&
+		json_object_object_get_ex(part, "realtime_offset_ns", &value))
+		*ret_offset_ns = json_object_get_int64(value);
+	if (json_object_object_get_ex(about, "options", &part) &&
+		json_object_object_get_ex(part, "abi", &value) && json_object_get_string(value))
+		abi_from_name(json_object_get_string(value), ret_abi);
+	json_object_put(about);
+}
+
+int session_run_file(struct session *session, struct error *err)
+{
+	_cleanup_(capture_reader_free) struct capture_reader *reader = NULL;
+	const struct capture_info *info;
+	const struct kes_record *records;
+	enum abi abi = ABI_MAP_GPA_RANGE;
+	size_t n;
+	int r = capture_reader_open(&reader, session->options->file, err);
+
+	if (r)
+		return r;
+	read_metadata(capture_reader_metadata(reader), &session->style.realtime_offset_ns, &abi);
+	r = session_start(session, abi, err);
+	if (r)
+		return r;
+	while ((r = capture_reader_next(reader, &records, &n, err)) > 0) {
+		r = session_take(session, records, n);
+		if (r == -EPIPE)
+			return 0;
+		if (r)
+			return error_set(err, r, "reading the capture failed: %s", strerror(-r));
+	}
+	if (r < 0)
+		return r;
+	info = capture_reader_info(reader);
+	session->incomplete = info->state != CAPTURE_COMPLETE;
+	session->damaged = info->blocks_skipped;
+	return 0;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "capture/live.h"
+#include "cli/child.h"
+#include "cli/session_private.h"
+
+#define POLL_MS	   50	       /* how long a record may wait on the ring for company */
+#define COLLECT_NS 1000000000ull /* how often the kernel's counts are read */
+
+struct loop {
+	struct session *session;
+	struct live *live;
+	struct child child;
+	int signals, epoll;
+	uint64_t end_ns, collect_ns;
+	bool stop;
+};
+
+/* ---- what the capture says of itself ---- */
+
+static json_object *describe_hooks(struct live *live)
+{
+	json_object *list = json_object_new_array();
+	size_t n;
+	const struct hook *hooks = live_hooks(live, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		json_object *hook = json_object_new_object();
+
+		json_object_object_add(hook, "name", json_object_new_string(hooks[i].name));
+		json_object_object_add(hook, "state",
+			json_object_new_string(hook_state_name(hooks[i].state)));
+		json_object_array_add(list, hook);
+	}
+	return list;
+}
+
+static json_object *describe(const struct session *session, struct live *live)
+{
+	json_object *about = json_object_new_object(), *kernel = json_object_new_object();
+	json_object *clock = json_object_new_object(), *options = json_object_new_object();
+	struct utsname uts;
+
+	uname(&uts);
+	json_object_object_add(about, "tool", json_object_new_string("kvm-encstat " KES_VERSION));
+	json_object_object_add(kernel, "release", json_object_new_string(uts.release));
+	json_object_object_add(kernel, "machine", json_object_new_string(uts.machine));
+	json_object_object_add(about, "kernel", kernel);
+	json_object_object_add(about, "hooks", describe_hooks(live));
+	json_object_object_add(options, "abi", json_object_new_string(abi_name(session->options->abi)));
+	json_object_object_add(options, "ring_bytes", json_object_new_uint64(live_ring_bytes(live)));
+	json_object_object_add(about, "options", options);
+	json_object_object_add(clock, "base", json_object_new_string("CLOCK_MONOTONIC"));
+	json_object_object_add(clock, "realtime_offset_ns",
+		json_object_new_int64(session->style.realtime_offset_ns));
+	json_object_object_add(about, "clock", clock);
+	return about;
+}
+
+static int open_capture(struct session *session, struct live *live, struct error *err)
+{
+	json_object *about;
+	int r;
+
+	if (!session->options->save)
+		return 0;
+	about = describe(session, live);
+	r = capture_writer_new(&session->writer, session->options->save, session->options->force,
+		json_object_to_json_string_ext(about, JSON_C_TO_STRING_PLAIN), err);
+	json_object_put(about);
+	return r;
+}
+
+static int close_capture(struct session *session, struct error *err)
+{
+	struct model_totals totals;
+	json_object *summary;
+	int r;
+
+	if (!session->writer || session->writer_failed)
+		return 0;
+	model_totals(session->model, &totals);
+	summary = json_object_new_object();
+	json_object_object_add(summary, "vms",
+		json_object_new_uint64(model_vm_count(session->model) + totals.forgotten));
+	json_object_object_add(summary, "converted", json_object_new_uint64(totals.ledger.converted));
+	json_object_object_add(summary, "lost", json_object_new_uint64(totals.lost));
+	r = capture_writer_close(session->writer,
+		json_object_to_json_string_ext(summary, JSON_C_TO_STRING_PLAIN), err);
+	json_object_put(summary);
+	return r;
+}
+
+/* ---- the loop ---- */
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void take_signals(struct loop *loop)
+{
+	struct signalfd_siginfo info;
+
+	while (read(loop->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD)
+			loop->stop = true; /* the terminal's Ctrl-C reaches the command by itself */
+		else if (child_reap(&loop->child))
+			loop->stop = true;
+	}
+}
+
+static int watch(struct loop *loop, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int collect(struct loop *loop)
+{
+	struct error err = {};
+
+	loop->collect_ns = clock_now_ns();
+	if (loop->session->writer && !loop->session->writer_failed &&
+		capture_writer_flush(loop->session->writer, &err)) {
+		loop->session->writer_failed = true;
+		fprintf(stderr, "kvm-encstat: %s\n", err.text);
+	}
+	return live_collect(loop->live, session_take, loop->session);
+}
+
+/* How long to wait for events: until the next look at the ring, or the end. */
+static int timeout_ms(const struct loop *loop)
+{
+	uint64_t now = clock_now_ns();
+
+	if (now >= loop->end_ns)
+		return 0;
+	if (loop->end_ns - now < POLL_MS * 1000000ull)
+		return (int)((loop->end_ns - now) / 1000000) + 1;
+	return POLL_MS;
+}
+
+static int turn(struct loop *loop)
+{
+	struct epoll_event event;
+	int r;
+
+	if (epoll_wait(loop->epoll, &event, 1, timeout_ms(loop)) < 0 && errno != EINTR)
+		return -errno;
+	take_signals(loop);
+	r = live_poll(loop->live, 0, session_take, loop->session);
+	if (!r && clock_now_ns() - loop->collect_ns >= COLLECT_NS)
+		r = collect(loop);
+	if (!r && fflush(stdout))
+		r = -EPIPE;
+	if (clock_now_ns() >= loop->end_ns)
+		loop->stop = true;
+	return r;
+}
+
+/* Everything that is still on its way: where memory is now, what is on the ring, the last counts. Twice,
+ * since a VM whose end did not fit on the ring is closed by the second collection. */
+static int finish(struct loop *loop)
+{
+	int r = 0;
+
+	live_inventory(loop->live);
+	for (int i = 0; i < 2 && !r; i++) {
+		r = live_poll(loop->live, 0, session_take, loop->session);
+		if (!r)
+			r = collect(loop);
+	}
+	return r;
+}
+
+static int run_loop(struct loop *loop, struct error *err)
+{
+	const struct options *options = loop->session->options;
+	int r = 0;
+
+	loop->collect_ns = clock_now_ns();
+	loop->end_ns = options->duration_s > 0 ?
+		loop->collect_ns + (uint64_t)(options->duration_s * 1e9) :
+		loop->session->reader->endless || options->command ? UINT64_MAX : 0;
+	if (options->command)
+		r = child_start(&loop->child, options->command, err);
+	if (r)
+		return r;
+	while (!loop->stop && !r)
+		r = turn(loop);
+	if (!r)
+		r = finish(loop);
+	if (r == -EPIPE)
+		return 0; /* nobody reads any more */
+	return r ? error_set(err, r, "reading the kernel's records failed: %s", strerror(-r)) : 0;
+}
+
+static void loop_release(struct loop *loop)
+{
+	live_free(&loop->live);
+	child_release(&loop->child);
+	if (loop->signals >= 0)
+		close(loop->signals);
+	if (loop->epoll >= 0)
+		close(loop->epoll);
+}
+
+int session_run_live(struct session *session, struct error *err)
+{
+	const struct options *options = session->options;
+	_cleanup_(loop_release) struct loop loop = { .session = session, .child = CHILD_NONE };
+	struct live_options live_options = {
+		.ring_bytes = options->ring_bytes,
+		.no_trampolines = options->no_trampolines,
+		.verbose = options->verbose,
+	};
+	int r;
+
+	loop.signals = open_signals();
+	loop.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop.signals < 0 || loop.epoll < 0)
+		return error_set(err, -errno, "making an event loop failed: %s", strerror(errno));
+	session->style.realtime_offset_ns = clock_realtime_offset_ns();
+	r = session_start(session, options->abi, err);
+	if (!r && options->command)
+		r = child_prepare(&loop.child, options->command, err);
+	if (!r)
+		r = live_new(&loop.live, &live_options, err);
+	if (!r)
+		r = open_capture(session, loop.live, err);
+	if (r)
+		return r;
+	if (options->ring_bytes && options->ring_bytes != live_ring_bytes(loop.live))
+		fprintf(stderr, "kvm-encstat: the ring has %zu bytes: the kernel takes powers of two of pages\n",
+			live_ring_bytes(loop.live));
+	if (watch(&loop, loop.signals) || watch(&loop, live_fd(loop.live)))
+		return error_set(err, -errno, "making an event loop failed: %s", strerror(errno));
+	r = run_loop(&loop, err);
+	if (!r)
+		r = close_capture(session, err);
+	session->child_status = loop.child.ended ? loop.child.status : 0;
+	return r;
+}

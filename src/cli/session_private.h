@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between session.c and its two ways of getting records. */
+#ifndef CLI_SESSION_PRIVATE_H
+#define CLI_SESSION_PRIVATE_H
+
+#include "capture/file_writer.h"
+#include "cli/session.h"
+
+struct session {
+	const struct options *options;
+	const struct reader *reader;
+	struct style style;
+	struct model *model;
+	struct capture_writer *writer; /* NULL: nothing is saved */
+	bool writer_failed;
+	uint64_t damaged; /* replay: blocks or bytes that could not be read */
+	bool incomplete;  /* replay: the capture was not closed */
+	int child_status; /* of COMMAND, 0 if there was none */
+};
+
+/* A record_fn: into the file, then into the model. */
+int session_take(void *session, const struct kes_record *records, size_t n);
+
+/* Each fills style and model before the first record. 0 or a negative errno with err filled. */
+int session_run_live(struct session *session, struct error *err);
+int session_run_file(struct session *session, struct error *err);
+
+/* Makes the model; abi as in the options or, if they name none, as given. */
+int session_start(struct session *session, enum abi abi, struct error *err);
+
+#endif

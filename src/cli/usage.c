@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/usage.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "cli/commands.h"
+
+const struct command *const commands[] = {
+	&command_list,
+	&command_events,
+	&command_map,
+	&command_record,
+	&command_replay,
+	&command_doctor,
+	NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+	for (int i = 0; commands[i]; i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+int command_run(const struct command *command, int argc, char **argv, const char *file,
+	struct error *err)
+{
+	struct options options;
+	int r;
+
+	options_init(&options);
+	options.file = file;
+	r = options_parse(&options, command, argc, argv, err);
+	if (r > 0)
+		return EXIT_DONE; /* its help was printed */
+	if (r)
+		return EXIT_USAGE;
+	if (file && (options.command || options.save || options.duration_s > 0 || options.ring_bytes)) {
+		error_set(err, -22, "%s: a replay has its records already: it takes no --duration, "
+				    "--save, --ring-size and no command after --", command->name);
+		return EXIT_USAGE;
+	}
+	return command->run(&options, err);
+}
+
+bool usage_is_wanted(const char *word)
+{
+	static const char *const words[] = { "--help", "-h", "help", "--version", "version" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+int usage_print(FILE *out, const char *word)
+{
+	if (word && strstr(word, "version")) {
+		fprintf(out, "kvm-encstat %s\n", KES_VERSION);
+		return EXIT_DONE;
+	}
+	fputs("usage: kvm-encstat COMMAND [OPTION...]\n\n"
+	      "Shows which pages the guests of this KVM host share with it and which they keep private,\n"
+	      "as the guests themselves declare it, page by page.\n\ncommands:\n",
+		out);
+	for (int i = 0; commands[i]; i++)
+		fprintf(out, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\nkvm-encstat COMMAND --help tells more; kvm-encstat --version says which one this is.\n"
+	      "Exit status: 0 done, 1 failed, 2 usage, 3 done but records are missing.\n",
+		out);
+	return word ? EXIT_DONE : EXIT_USAGE;
+}
+
+int usage_unknown(const char *word)
+{
+	char shown[ESCAPED_SIZE(64)];
+
+	fprintf(stderr, "kvm-encstat: there is no command '%s'\n", escape(word, shown, sizeof(shown)));
+	for (int i = 0; commands[i]; i++)
+		if (*word && !strncmp(commands[i]->name, word, strlen(word)))
+			fprintf(stderr, "kvm-encstat: did you mean %s?\n", commands[i]->name);
+	fputs("kvm-encstat: kvm-encstat --help lists the commands\n", stderr);
+	return EXIT_USAGE;
+}

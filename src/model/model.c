@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "model/model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define DEFAULT_MAX_ENDED 1024
+#define MAX_OTHERS	  4096
+
+/* A process whose counts belong to no one VM. */
+struct other {
+	uint32_t pid;
+	struct vm_counters counters;
+};
+
+struct model {
+	struct model_options options;
+	struct vm **vms; /* sorted by id */
+	size_t n_vms, size_vms;
+	size_t last; /* index of the VM that was asked for last: records come in runs */
+	size_t n_ended;
+	struct other *others;
+	size_t n_others;
+	struct model_totals totals;
+};
+
+const char *event_kind_name(enum event_kind kind)
+{
+	static const char *const names[] = {
+		[EVENT_VM_NEW] = "vm-new",
+		[EVENT_VM_END] = "vm-end",
+		[EVENT_CONVERTED] = "converted",
+		[EVENT_DENIED] = "denied",
+		[EVENT_NO_ANSWER] = "no-answer",
+		[EVENT_UNANSWERED] = "unanswered",
+		[EVENT_REFUSED] = "refused",
+		[EVENT_FAULT] = "fault",
+		[EVENT_ATTRIBUTES] = "attributes",
+		[EVENT_LOSS] = "loss",
+		[EVENT_ABI_DOUBT] = "abi-doubt",
+	};
+	_Static_assert(ARRAY_SIZE(names) == EVENT_KINDS, "a name for each kind of event");
+
+	return names[kind];
+}
+
+const char *reason_name(uint32_t reason)
+{
+	static const char *const names[] = {
+		[KES_REASON_NONE] = "none",
+		[KES_REASON_CPL] = "caller not at CPL 0",
+		[KES_REASON_DISABLED] = "not enabled by the VMM",
+		[KES_REASON_UNALIGNED] = "address not aligned",
+		[KES_REASON_EMPTY] = "no pages",
+		[KES_REASON_WRAP] = "range wraps around",
+		[KES_REASON_UNKNOWN] = "no exit followed",
+	};
+	_Static_assert(ARRAY_SIZE(names) == KES_REASON_MAX, "a name for each reason");
+
+	return reason < ARRAY_SIZE(names) ? names[reason] : "a reason newer than this program";
+}
+
+const char *cause_name(uint32_t cause)
+{
+	static const char *const names[] = {
+		[KES_CAUSE_RING_FULL] = "ring full",
+		[KES_CAUSE_TABLE_FULL] = "kernel table full",
+		[KES_CAUSE_UNATTRIBUTED] = "vCPU not proved",
+	};
+	_Static_assert(ARRAY_SIZE(names) == KES_CAUSE_MAX, "a name for each cause");
+
+	return cause < ARRAY_SIZE(names) ? names[cause] : "a cause newer than this program";
+}
+
+/* ---- VMs by id ---- */
+
+static size_t vm_position(const struct model *model, uint32_t id)
+{
+	size_t low = 0, high = model->n_vms;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (model->vms[middle]->id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct vm *find_vm(struct model *model, uint32_t id)
+{
+	size_t at;
+
+	if (model->last < model->n_vms && model->vms[model->last]->id == id)
+		return model->vms[model->last];
+	at = vm_position(model, id);
+	if (at == model->n_vms || model->vms[at]->id != id)
+		return NULL;
+	model->last = at;
+	return model->vms[at];
+}
+
+static struct vm *add_vm(struct model *model, uint32_t id, uint64_t ts_ns)
+{
+	size_t at = vm_position(model, id);
+	struct vm *vm;
+
+	if (model->n_vms == model->size_vms) {
+		size_t size = model->size_vms ? model->size_vms * 2 : 16;
+		struct vm **grown = reallocarray(model->vms, size, sizeof(struct vm *));
+
+		if (!grown)
+			return NULL;
+		model->vms = grown;
+		model->size_vms = size;
+	}
+	vm = vm_new(id);
+	if (!vm)
+		return NULL;
+	vm->first_ns = ts_ns;
+	memmove(&model->vms[at + 1], &model->vms[at], (model->n_vms - at) * sizeof(struct vm *));
+	model->vms[at] = vm;
+	model->n_vms++;
+	model->last = at;
+	return vm;
+}
+
+/* Ended VMs are kept for their last map, but not without bound. */
+static void forget_ended(struct model *model)
+{
+	size_t oldest = model->n_vms;
+
+	if (model->n_ended <= model->options.max_ended)
+		return;
+	for (size_t i = 0; i < model->n_vms; i++)
+		if (!model->vms[i]->alive &&
+			(oldest == model->n_vms || model->vms[i]->end_ns < model->vms[oldest]->end_ns))
+			oldest = i;
+	if (oldest == model->n_vms)
+		return;
+	vm_free(&model->vms[oldest]);
+	memmove(&model->vms[oldest], &model->vms[oldest + 1],
+		(model->n_vms - oldest - 1) * sizeof(struct vm *));
+	model->n_vms--;
+	model->n_ended--;
+	model->totals.forgotten++;
+}
+
+/* ---- events ---- */
+
+static int emit(struct model *model, const struct event *event)
+{
+	return model->options.on_event ? model->options.on_event(model->options.context, event) : 0;
+}
+
+static struct event vm_event(enum event_kind kind, const struct vm *vm, const struct kes_record *r)
+{
+	return (struct event){
+		.kind = kind,
+		.ts_ns = r->ts_ns,
+		.seq = r->seq,
+		.vm = vm,
+		.vcpu = r->vcpu,
+		.long_mode = r->flags & KES_F_LONG_MODE,
+	};
+}
+
+static struct event conversion_event(const struct model *model, enum event_kind kind,
+	const struct vm *vm, const struct kes_record *r)
+{
+	struct event event = vm_event(kind, vm, r);
+
+	event.gpa = r->conversion.gpa;
+	event.npages = r->conversion.npages;
+	event.attrs = r->conversion.attrs;
+	event.to = conversion_target(model->options.abi, r->conversion.attrs);
+	event.nr = 12; /* KVM_HC_MAP_GPA_RANGE */
+	return event;
+}
+
+/* ---- pages ---- */
+
+/* A range from outside: what lies beyond the address space of the model is cut off. */
+static int set_pages(struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	struct pagemap *map;
+	int r = vm_plane(vm, plane, &map);
+
+	if (r || gfn >= PAGEMAP_FRAMES || !npages)
+		return r;
+	if (npages > PAGEMAP_FRAMES - gfn)
+		npages = PAGEMAP_FRAMES - gfn;
+	return pagemap_set(map, gfn, npages, state);
+}
+
+/* ---- one function per kind of record ---- */
+
+static int on_vm_new(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event = vm_event(EVENT_VM_NEW, vm, r);
+
+	vm->known = true;
+	vm->pid = r->vm_new.pid;
+	vm->uid = r->vm_new.uid;
+	vm->type = r->vm_new.type;
+	vm->cgroup = r->vm_new.cgroup;
+	memcpy(vm->comm, r->vm_new.comm, KES_COMM_LEN);
+	/* Born counts only while nothing was said of its pages: a map that began with unknown pages keeps
+	 * them. */
+	if (r->flags & KES_F_BORN && !vm->planes[PLANE_GUEST])
+		vm->born = true;
+	return emit(model, &event);
+}
+
+static int close_unanswered(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < vm->n_requests && !ret; i++) {
+		struct request *request = &vm->requests[i];
+		struct event event = vm_event(EVENT_UNANSWERED, vm, r);
+
+		if (!request->open)
+			continue;
+		request->open = false;
+		vm->totals.unanswered++;
+		model->totals.ledger.unanswered++;
+		event.ts_ns = request->ts_ns;
+		event.seq = request->seq;
+		event.vcpu = request->vcpu;
+		event.gpa = request->gpa;
+		event.npages = request->npages;
+		event.attrs = request->attrs;
+		event.to = conversion_target(model->options.abi, request->attrs);
+		event.nr = 12;
+		ret = emit(model, &event);
+	}
+	return ret;
+}
+
+static int on_vm_end(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event = vm_event(EVENT_VM_END, vm, r);
+	int ret;
+
+	if (!vm->alive)
+		return 0;
+	ret = close_unanswered(model, vm, r);
+	vm->alive = false;
+	vm->end_ns = r->ts_ns;
+	model->n_ended++;
+	if (!ret)
+		ret = emit(model, &event);
+	forget_ended(model);
+	return ret;
+}
+
+/* The answer to a request was missed: whether its pages changed is not known any more. */
+static int lose_answer(struct model *model, struct vm *vm, struct request *request)
+{
+	struct event event = {
+		.kind = EVENT_NO_ANSWER,
+		.ts_ns = request->ts_ns,
+		.seq = request->seq,
+		.vm = vm,
+		.vcpu = request->vcpu,
+		.gpa = request->gpa,
+		.npages = request->npages,
+		.attrs = request->attrs,
+		.to = conversion_target(model->options.abi, request->attrs),
+		.nr = 12,
+	};
+	int r;
+
+	request->open = false;
+	vm->totals.no_answer++;
+	model->totals.ledger.no_answer++;
+	r = set_pages(vm, PLANE_GUEST, request->gpa >> 12, request->npages, PAGE_UNKNOWN);
+	return r ? r : emit(model, &event);
+}
+
+static int check_abi(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event;
+
+	if (vm->abi_doubt || !conversion_looks_foreign(model->options.abi, r->conversion.gpa,
+				     r->conversion.npages, r->conversion.attrs))
+		return 0;
+	vm->abi_doubt = true;
+	event = conversion_event(model, EVENT_ABI_DOUBT, vm, r);
+	return emit(model, &event);
+}
+
+static int on_request(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct request *request = vm_request(vm, r->vcpu);
+	int ret;
+
+	if (!request)
+		return -ENOMEM;
+	if (request->open) {
+		ret = lose_answer(model, vm, request);
+		if (ret)
+			return ret;
+	}
+	*request = (struct request){
+		.vcpu = r->vcpu,
+		.open = true,
+		.gpa = r->conversion.gpa,
+		.npages = r->conversion.npages,
+		.attrs = r->conversion.attrs,
+		.ts_ns = r->ts_ns,
+		.seq = r->seq,
+	};
+	return check_abi(model, vm, r);
+}
+
+static void count_conversion(struct ledger_totals *totals, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_CONVERTED:
+		totals->converted++;
+		if (event->to == PAGE_SHARED)
+			totals->to_shared_pages += event->npages;
+		else
+			totals->to_private_pages += event->npages;
+		break;
+	case EVENT_DENIED:
+		totals->denied++;
+		break;
+	case EVENT_NO_ANSWER:
+		totals->no_answer++;
+		break;
+	case EVENT_REFUSED:
+		totals->refused++;
+		break;
+	default:
+		break;
+	}
+}
+
+static int finish_conversion(struct model *model, struct vm *vm, const struct event *event)
+{
+	count_conversion(&vm->totals, event);
+	count_conversion(&model->totals.ledger, event);
+	return emit(model, event);
+}
+
+static int on_answer(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct request *request = vm_request(vm, r->vcpu);
+	struct event event = conversion_event(model, EVENT_CONVERTED, vm, r);
+	enum page_state state = event.to;
+	uint64_t asked_ns = r->conversion.answer.request_ns;
+	int ret = 0;
+
+	if (!request)
+		return -ENOMEM;
+	if (request->open && request->ts_ns == asked_ns)
+		event.seq = request->seq;
+	else if (request->open) /* of this one only the request came, of the other only the answer */
+		ret = lose_answer(model, vm, request);
+	if (ret)
+		return ret;
+	request->open = false;
+	event.ret = r->conversion.answer.ret;
+	event.late = r->flags & KES_F_LATE;
+	if (asked_ns && asked_ns <= r->ts_ns) {
+		event.ts_ns = asked_ns;
+		event.latency_ns = r->ts_ns - asked_ns;
+		event.has_latency = !event.late;
+	}
+	if (r->flags & KES_F_NO_ANSWER) {
+		event.kind = EVENT_NO_ANSWER;
+		event.has_latency = false;
+		state = PAGE_UNKNOWN;
+	} else if (event.ret) {
+		event.kind = EVENT_DENIED;
+	}
+	if (event.kind != EVENT_DENIED)
+		ret = set_pages(vm, PLANE_GUEST, event.gpa >> 12, event.npages, state);
+	return ret ? ret : finish_conversion(model, vm, &event);
+}
+
+static int on_refused(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event = conversion_event(model, EVENT_REFUSED, vm, r);
+
+	event.ret = r->conversion.refused.ret;
+	event.reason = r->conversion.refused.reason;
+	return finish_conversion(model, vm, &event);
+}
+
+static int on_fault(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event = vm_event(EVENT_FAULT, vm, r);
+
+	vm->totals.faults++;
+	model->totals.ledger.faults++;
+	event.gpa = r->fault.gpa;
+	event.npages = (r->fault.size >> 12) + !!(r->fault.size & 0xfff);
+	event.fault_flags = r->fault.flags;
+	event.to = r->fault.flags & (1ull << 3) ? PAGE_PRIVATE : PAGE_SHARED;
+	event.ret = r->fault.err;
+	return emit(model, &event);
+}
+
+static int on_attributes(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event = vm_event(EVENT_ATTRIBUTES, vm, r);
+	int ret = 0;
+
+	event.gpa = r->set_attrs.gpa;
+	event.npages = r->set_attrs.size >> 12;
+	event.attrs = r->set_attrs.attributes;
+	event.to = r->set_attrs.attributes & (1ull << 3) ? PAGE_PRIVATE : PAGE_SHARED;
+	event.ret = r->set_attrs.err;
+	vm->host_seen = true;
+	if (!event.ret)
+		ret = set_pages(vm, PLANE_HOST, event.gpa >> 12, event.npages, event.to);
+	return ret ? ret : emit(model, &event);
+}
+
+static int on_loss(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	uint64_t *lost = vm ? vm->lost : model->totals.host_lost;
+	struct event event = vm_event(EVENT_LOSS, vm, r);
+
+	if (r->loss.cause >= KES_CAUSE_MAX || r->loss.total <= lost[r->loss.cause])
+		return 0;
+	lost[r->loss.cause] = r->loss.total;
+	if (!vm && r->loss.cause == KES_CAUSE_UNATTRIBUTED) /* it may have been any VM's */
+		for (size_t i = 0; i < model->n_vms; i++)
+			if (model->vms[i]->alive)
+				model->vms[i]->lost[r->loss.cause]++;
+	if (vm && !vm->lost_since_ns)
+		vm->lost_since_ns = vm->last_ns ? vm->last_ns : r->ts_ns;
+	event.cause = r->loss.cause;
+	event.lost = r->loss.total;
+	return emit(model, &event);
+}
+
+/* ---- counters ---- */
+
+static struct vm_counters *other_counters(struct model *model, uint32_t pid)
+{
+	struct other *grown;
+
+	for (size_t i = 0; i < model->n_others; i++)
+		if (model->others[i].pid == pid)
+			return &model->others[i].counters;
+	if (model->n_others == MAX_OTHERS)
+		return NULL;
+	grown = reallocarray(model->others, model->n_others + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	model->others = grown;
+	grown[model->n_others] = (struct other){ .pid = pid };
+	return &grown[model->n_others++].counters;
+}
+
+static void set_counter(struct vm_counters *counters, const struct kes_count *count)
+{
+	if (count->counter == KES_COUNTER_EXIT && count->index < KES_EXIT_REASONS)
+		counters->exits[count->index] = count->total;
+	else if (count->counter == KES_COUNTER_EXIT_ERROR && count->index < KES_EXIT_REASONS)
+		counters->exit_errors[count->index] = count->total;
+	else if (count->counter == KES_COUNTER_HYPERCALL && count->index < KES_HYPERCALLS)
+		counters->hypercalls[count->index] = count->total;
+}
+
+static int on_count(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct vm_counters *counters = vm ? &vm->counters : other_counters(model, r->count.pid);
+
+	if (counters)
+		set_counter(counters, &r->count);
+	return 0;
+}
+
+void model_other_counters(const struct model *model, struct vm_counters *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (size_t i = 0; i < model->n_others; i++) {
+		const struct vm_counters *one = &model->others[i].counters;
+
+		for (int j = 0; j < KES_EXIT_REASONS; j++) {
+			sum->exits[j] += one->exits[j];
+			sum->exit_errors[j] += one->exit_errors[j];
+		}
+		for (int j = 0; j < KES_HYPERCALLS; j++)
+			sum->hypercalls[j] += one->hypercalls[j];
+	}
+}
+
+/* ---- the dispatcher ---- */
+
+static int apply_to_host(struct model *model, const struct kes_record *r)
+{
+	switch (r->kind) {
+	case KES_LOSS:
+		return on_loss(model, NULL, r);
+	case KES_COUNT:
+		return on_count(model, NULL, r);
+	default:
+		return 0;
+	}
+}
+
+/* Keeps the account of the VM's sequence. */
+static void account(struct vm *vm, const struct kes_record *r)
+{
+	vm->last_ns = r->ts_ns;
+	if (r->kind >= KES_LOSS)
+		return;
+	if (vm->next_seq == vm->seen)
+		vm->gap_seen = vm->seen; /* no gap is open */
+	vm->seen++;
+	if (r->seq >= vm->next_seq)
+		vm->next_seq = r->seq + 1;
+}
+
+static int apply(struct model *model, const struct kes_record *r)
+{
+	struct vm *vm;
+
+	model->totals.records++;
+	if (!r->vm)
+		return apply_to_host(model, r);
+	vm = find_vm(model, r->vm);
+	if (!vm) {
+		if (r->kind == KES_COUNT || r->kind == KES_LOSS)
+			return 0; /* of a VM that was forgotten */
+		vm = add_vm(model, r->vm, r->ts_ns);
+	}
+	if (!vm)
+		return -ENOMEM;
+	account(vm, r);
+	switch (r->kind) {
+	case KES_VM_NEW:
+		return on_vm_new(model, vm, r);
+	case KES_VM_END:
+		return on_vm_end(model, vm, r);
+	case KES_MEMSLOT:
+		return vm_memslot(vm, &r->memslot);
+	case KES_REQUEST:
+		return on_request(model, vm, r);
+	case KES_ANSWER:
+		return on_answer(model, vm, r);
+	case KES_REFUSED:
+		return on_refused(model, vm, r);
+	case KES_FAULT:
+		return on_fault(model, vm, r);
+	case KES_ATTRS:
+		return on_attributes(model, vm, r);
+	case KES_LOSS:
+		return on_loss(model, vm, r);
+	case KES_COUNT:
+		return on_count(model, vm, r);
+	default:
+		return 0;
+	}
+}
+
+int model_apply(void *context, const struct kes_record *records, size_t n)
+{
+	struct model *model = context;
+
+	for (size_t i = 0; i < n; i++) {
+		int r = apply(model, &records[i]);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+void model_finish(struct model *model)
+{
+	for (size_t i = 0; i < model->n_vms; i++)
+		model->vms[i]->finished = true;
+}
+
+/* ---- life cycle, reading ---- */
+
+int model_new(struct model **ret, const struct model_options *options)
+{
+	struct model *model = calloc(1, sizeof(*model));
+
+	if (!model)
+		return -ENOMEM;
+	model->options = *options;
+	if (!model->options.max_ended)
+		model->options.max_ended = DEFAULT_MAX_ENDED;
+	*ret = model;
+	return 0;
+}
+
+void model_free(struct model **pointer)
+{
+	struct model *model = *pointer;
+
+	if (!model)
+		return;
+	for (size_t i = 0; i < model->n_vms; i++)
+		vm_free(&model->vms[i]);
+	free(model->vms);
+	free(model->others);
+	free(model);
+	*pointer = NULL;
+}
+
+size_t model_vm_count(const struct model *model)
+{
+	return model->n_vms;
+}
+
+const struct vm *model_vm(const struct model *model, size_t index)
+{
+	return model->vms[index];
+}
+
+void model_totals(const struct model *model, struct model_totals *ret)
+{
+	*ret = model->totals;
+	for (int i = 0; i < KES_CAUSE_MAX; i++)
+		ret->lost += ret->host_lost[i];
+	for (size_t i = 0; i < model->n_vms; i++)
+		ret->lost += vm_lost(model->vms[i]);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All VMs, from their records: the one place where records become state. Live and replayed records go
+ * through the same model_apply(), so what one shows the other shows.
+ */
+#ifndef MODEL_MODEL_H
+#define MODEL_MODEL_H
+
+#include "model/conversion.h"
+#include "model/vm.h"
+
+struct model;
+
+enum event_kind {
+	EVENT_VM_NEW,
+	EVENT_VM_END,
+	EVENT_CONVERTED,  /* the VMM said yes */
+	EVENT_DENIED,	  /* the VMM said no: ret */
+	EVENT_NO_ANSWER,  /* answered, but the answer could not be read: the pages are unknown now */
+	EVENT_UNANSWERED, /* the VM ended first */
+	EVENT_REFUSED,	  /* KVM said no: reason */
+	EVENT_FAULT,	  /* KVM_EXIT_MEMORY_FAULT */
+	EVENT_ATTRIBUTES, /* the host plane changed */
+	EVENT_LOSS,	  /* more records were lost: lost is the new total */
+	EVENT_ABI_DOUBT,  /* the first request of a VM that looks like the other ABI */
+	EVENT_KINDS,
+};
+
+/* What happened. Fields that mean nothing for the kind are 0. */
+struct event {
+	enum event_kind kind;
+	uint64_t ts_ns; /* of the request, for conversions */
+	uint64_t seq;	/* of the request if it was seen, else of the answer */
+	const struct vm *vm; /* NULL: the host */
+	uint16_t vcpu;
+	uint64_t gpa, npages, attrs; /* bytes, frames, raw */
+	enum page_state to;
+	uint64_t nr;
+	int64_t ret;
+	uint64_t latency_ns;
+	bool has_latency; /* both ends were seen */
+	bool late;	  /* the answer was read late: the latency is unknown */
+	bool long_mode;
+	uint32_t reason; /* kes_reason */
+	uint32_t cause;	 /* kes_cause */
+	uint64_t lost;
+	uint64_t fault_flags;
+};
+
+const char *event_kind_name(enum event_kind kind);
+const char *reason_name(uint32_t reason); /* kes_reason, in words */
+const char *cause_name(uint32_t cause);	  /* kes_cause, in words */
+
+/* Called in order of the records; what event points to is valid until it returns. A negative errno ends
+ * the reading. */
+typedef int (*event_fn)(void *context, const struct event *event);
+
+struct model_options {
+	enum abi abi;
+	size_t max_ended;  /* VMs that ended and are still kept, the oldest go first; 0: 1024 */
+	event_fn on_event; /* may be NULL */
+	void *context;
+};
+
+int model_new(struct model **ret, const struct model_options *options);
+void model_free(struct model **model);
+
+/* A record_fn. Records of unknown kinds are passed over. -ENOMEM, or what on_event returned. */
+int model_apply(void *model, const struct kes_record *records, size_t n);
+
+/* The stream ended: what is missing from a sequence now will not come. */
+void model_finish(struct model *model);
+
+/* VMs in order of id. */
+size_t model_vm_count(const struct model *model);
+const struct vm *model_vm(const struct model *model, size_t index);
+
+struct model_totals {
+	uint64_t records;  /* taken in */
+	uint64_t lost;	   /* of VMs and of the host together */
+	uint64_t host_lost[KES_CAUSE_MAX];
+	uint64_t forgotten; /* ended VMs that max_ended pushed out */
+	struct ledger_totals ledger;
+};
+void model_totals(const struct model *model, struct model_totals *ret);
+
+/* Counts of processes that are not one VM's: several VMs in one process, or none known. Summed up. */
+void model_other_counters(const struct model *model, struct vm_counters *ret);
+
+#endif

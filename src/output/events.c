@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Events as lines: what each kind shows is said once, in traits[], for text and JSON alike. */
+#include <json-c/json.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "output/output.h"
+
+/* Which fields mean something for a kind. */
+enum field {
+	HAS_VCPU = 1 << 0,
+	HAS_RANGE = 1 << 1,
+	HAS_TO = 1 << 2,
+	HAS_ATTRS = 1 << 3,
+	HAS_NR = 1 << 4,
+	HAS_RET = 1 << 5,
+	HAS_REASON = 1 << 6,
+	HAS_LOST = 1 << 7,
+	HAS_SEQ = 1 << 8,
+	HAS_FLAGS = 1 << 9,
+	HAS_VM = 1 << 10,
+	HAS_CONVERSION = HAS_VCPU | HAS_RANGE | HAS_TO | HAS_ATTRS | HAS_NR | HAS_SEQ,
+};
+
+static const unsigned int traits[] = {
+	[EVENT_VM_NEW] = HAS_SEQ | HAS_VM,
+	[EVENT_VM_END] = HAS_SEQ,
+	[EVENT_CONVERTED] = HAS_CONVERSION | HAS_RET,
+	[EVENT_DENIED] = HAS_CONVERSION | HAS_RET,
+	[EVENT_NO_ANSWER] = HAS_CONVERSION,
+	[EVENT_UNANSWERED] = HAS_CONVERSION,
+	[EVENT_REFUSED] = HAS_CONVERSION | HAS_RET | HAS_REASON,
+	[EVENT_FAULT] = HAS_VCPU | HAS_RANGE | HAS_TO | HAS_RET | HAS_SEQ | HAS_FLAGS,
+	[EVENT_ATTRIBUTES] = HAS_RANGE | HAS_TO | HAS_ATTRS | HAS_RET | HAS_SEQ,
+	[EVENT_LOSS] = HAS_LOST,
+	[EVENT_ABI_DOUBT] = HAS_CONVERSION,
+};
+_Static_assert(ARRAY_SIZE(traits) == EVENT_KINDS, "traits for each kind of event");
+
+/* ---- JSON ---- */
+
+static void add_u64(json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+static void add_string(json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}
+
+static void add_vm(json_object *object, const struct event *event)
+{
+	char label[VM_LABEL_SIZE], type[16];
+	const struct vm *vm = event->vm;
+
+	if (!vm)
+		return;
+	add_u64(object, "vm", vm->id);
+	if (vm->known)
+		add_u64(object, "pid", vm->pid);
+	if (traits[event->kind] & HAS_VM) {
+		add_string(object, "name", vm_label(vm, label, sizeof(label)));
+		add_string(object, "type", vm_type_name(vm->type, type));
+		json_object_object_add(object, "born", json_object_new_boolean(vm->born));
+	}
+}
+
+void event_write_json(FILE *out, const struct event *event)
+{
+	json_object *object = json_object_new_object();
+	unsigned int has = traits[event->kind];
+
+	add_string(object, "schema", "kvm-encstat.event/1");
+	add_u64(object, "ts_ns", event->ts_ns);
+	add_vm(object, event);
+	if (has & HAS_VCPU)
+		add_u64(object, "vcpu", event->vcpu);
+	add_string(object, "kind", event_kind_name(event->kind));
+	if (has & HAS_RANGE) {
+		add_u64(object, "gfn", event->gpa >> 12);
+		add_u64(object, "npages", event->npages);
+		if (event->gpa & 0xfff)
+			add_u64(object, "gpa", event->gpa);
+	}
+	if (has & HAS_TO)
+		add_string(object, "to", page_state_name(event->to));
+	if (has & HAS_ATTRS)
+		add_u64(object, "attrs", event->attrs);
+	if (has & HAS_NR)
+		add_u64(object, "nr", event->nr);
+	if (has & HAS_RET)
+		json_object_object_add(object, "ret", json_object_new_int64(event->ret));
+	if (has & HAS_REASON)
+		add_string(object, "reason", reason_name(event->reason));
+	if (has & HAS_FLAGS)
+		add_u64(object, "flags", event->fault_flags);
+	if (has & HAS_LOST) {
+		add_string(object, "cause", cause_name(event->cause));
+		add_u64(object, "lost", event->lost);
+	}
+	if (event->has_latency)
+		add_u64(object, "latency_ns", event->latency_ns);
+	if (has & HAS_SEQ)
+		add_u64(object, "seq", event->seq);
+	fprintf(out, "%s\n",
+		json_object_to_json_string_ext(object,
+			JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
+/* ---- text ---- */
+
+static void write_time(FILE *out, const struct style *style, uint64_t ts_ns)
+{
+	int64_t ns = (int64_t)ts_ns + style->realtime_offset_ns;
+	time_t seconds = ns / 1000000000;
+	struct tm tm;
+	char text[16];
+
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	fprintf(out, "%s.%06d", text, (int)(ns % 1000000000 / 1000));
+}
+
+static void write_range(FILE *out, const struct event *event)
+{
+	char size[24];
+	uint64_t bytes = event->npages < (1ull << 52) ? event->npages << 12 : UINT64_MAX;
+
+	fprintf(out, " 0x%llx+%s", (unsigned long long)event->gpa, bytes_exact(bytes, size));
+}
+
+static const char *page_size_name(uint64_t attrs)
+{
+	static const char *const names[] = { "4K", "2M", "1G" };
+
+	return (attrs & 0xf) < ARRAY_SIZE(names) ? names[attrs & 0xf] : "size?";
+}
+
+static void write_outcome(FILE *out, const struct event *event)
+{
+	char text[24];
+
+	switch (event->kind) {
+	case EVENT_DENIED:
+		fprintf(out, ", VMM answered %lld", (long long)event->ret);
+		break;
+	case EVENT_REFUSED:
+		fprintf(out, ", KVM: %s (guest sees %lld)", reason_name(event->reason),
+			(long long)event->ret);
+		break;
+	case EVENT_NO_ANSWER:
+		fputs(", answer not seen: these pages are unknown now", out);
+		break;
+	case EVENT_UNANSWERED:
+		fputs(", the VM ended first", out);
+		break;
+	case EVENT_ABI_DOUBT:
+		fprintf(out, ": attributes 0x%llx look like the other ABI, see --abi",
+			(unsigned long long)event->attrs);
+		break;
+	case EVENT_LOSS:
+		fprintf(out, " %llu records so far: %s", (unsigned long long)event->lost,
+			cause_name(event->cause));
+		break;
+	default:
+		break;
+	}
+	if (event->has_latency)
+		fprintf(out, "  %s", duration_short(event->latency_ns, text));
+	else if (event->late)
+		fputs("  answer read late", out);
+}
+
+void event_write_text(FILE *out, const struct style *style, const struct event *event)
+{
+	unsigned int has = traits[event->kind];
+	char label[VM_LABEL_SIZE], type[16];
+
+	write_time(out, style, event->ts_ns);
+	if (event->vm)
+		fprintf(out, "  %u %s", event->vm->id, vm_label(event->vm, label, sizeof(label)));
+	else
+		fputs("  host", out);
+	if (has & HAS_VCPU)
+		fprintf(out, " vcpu %u", event->vcpu);
+	fprintf(out, "  %s", event_kind_name(event->kind));
+	if (has & HAS_VM)
+		fprintf(out, " %s%s", vm_type_name(event->vm->type, type),
+			event->vm->born ? "" : ", running already");
+	if (has & HAS_RANGE)
+		write_range(out, event);
+	if (has & HAS_TO)
+		fprintf(out, " -> %s", page_state_name(event->to));
+	if ((has & HAS_ATTRS) && (event->attrs & 0xf))
+		fprintf(out, " (%s)", page_size_name(event->attrs));
+	write_outcome(out, event);
+	fputc('\n', out);
+}

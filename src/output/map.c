@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A page map as JSON, as plain ranges, and as text with a picture. */
+#include <errno.h>
+#include <json-c/json.h>
+#include <string.h>
+
+#include "output/output.h"
+
+/* ---- JSON ---- */
+
+static int add_range_json(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	json_object *range = json_object_new_object();
+
+	if (!range)
+		return -ENOMEM;
+	json_object_object_add(range, "gfn", json_object_new_uint64(gfn));
+	json_object_object_add(range, "npages", json_object_new_uint64(npages));
+	json_object_object_add(range, "state", json_object_new_string(page_state_name(state)));
+	return json_object_array_add(context, range) ? -ENOMEM : 0;
+}
+
+int map_write_json(FILE *out, const struct vm *vm, enum plane plane)
+{
+	json_object *map = json_object_new_object(), *who = json_object_new_object();
+	json_object *pages = json_object_new_object(), *ranges = json_object_new_array();
+	char label[VM_LABEL_SIZE], type[16];
+	uint64_t counts[PAGE_STATES];
+	int r = 0;
+
+	json_object_object_add(map, "schema", json_object_new_string("kvm-encstat.map/1"));
+	json_object_object_add(who, "id", json_object_new_uint64(vm->id));
+	json_object_object_add(who, "pid", json_object_new_uint64(vm->pid));
+	json_object_object_add(who, "name",
+		json_object_new_string(vm_label(vm, label, sizeof(label))));
+	json_object_object_add(who, "type", json_object_new_string(vm_type_name(vm->type, type)));
+	json_object_object_add(map, "vm", who);
+	json_object_object_add(map, "plane", json_object_new_string(plane_name(plane)));
+	json_object_object_add(map, "confidence",
+		json_object_new_string(confidence_name(vm_confidence(vm, plane))));
+	if (vm->abi_doubt)
+		json_object_object_add(map, "abi_doubt", json_object_new_boolean(true));
+	vm_count(vm, plane, counts);
+	if (!vm_has_map(vm))
+		memset(counts, 0, sizeof(counts));
+	for (int i = 0; i < PAGE_STATES; i++)
+		json_object_object_add(pages, page_state_name((enum page_state)i),
+			json_object_new_uint64(counts[i]));
+	json_object_object_add(map, "pages", pages);
+	json_object_object_add(map, "ranges", ranges);
+	if (vm_has_map(vm))
+		r = vm_ranges(vm, plane, add_range_json, ranges);
+	if (!r)
+		fprintf(out, "%s\n",
+			json_object_to_json_string_ext(map,
+				JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(map);
+	return r;
+}
+
+/* ---- ranges ---- */
+
+static int write_range(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	fprintf(context, "%llu %llu %s\n", (unsigned long long)gfn, (unsigned long long)npages,
+		page_state_name(state));
+	return 0;
+}
+
+int map_write_ranges(FILE *out, const struct vm *vm, enum plane plane)
+{
+	return vm_has_map(vm) ? vm_ranges(vm, plane, write_range, out) : 0;
+}
+
+/* ---- the picture ---- */
+
+#define COLUMNS	 64
+#define MAX_ROWS 16
+
+/* What a cell shows, by what is in it. */
+enum cell {
+	CELL_NONE = 0,
+	CELL_PRIVATE = 1 << PAGE_PRIVATE,
+	CELL_SHARED = 1 << PAGE_SHARED,
+	CELL_UNKNOWN = 1 << PAGE_UNKNOWN,
+};
+
+struct picture {
+	uint64_t first;	   /* gfn of the first cell */
+	uint64_t per_cell; /* frames, a power of two */
+	unsigned char cells[COLUMNS * MAX_ROWS];
+	uint64_t end; /* past the last frame of guest memory, or of what changed outside */
+	bool any;
+};
+
+static int find_bounds(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	struct picture *picture = context;
+
+	(void)state;
+	if (!picture->any)
+		picture->first = gfn;
+	picture->any = true;
+	picture->end = gfn + npages;
+	return 0;
+}
+
+static int draw_range(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	struct picture *picture = context;
+	uint64_t from = (gfn - picture->first) / picture->per_cell;
+	uint64_t to = (gfn + npages - 1 - picture->first) / picture->per_cell;
+
+	for (uint64_t cell = from; cell <= to; cell++)
+		picture->cells[cell] |= (unsigned char)(1 << state);
+	return 0;
+}
+
+static const char *cell_glyph(unsigned char cell, bool ascii)
+{
+	if (cell == CELL_NONE)
+		return " ";
+	if (cell == CELL_PRIVATE)
+		return ascii ? "." : "░";
+	if (cell == CELL_SHARED)
+		return ascii ? "#" : "█";
+	if (cell & CELL_UNKNOWN)
+		return "?";
+	return ascii ? "+" : "▒";
+}
+
+static void print_row(FILE *out, const struct style *style, const struct picture *picture, uint64_t row)
+{
+	const unsigned char *cells = &picture->cells[row * COLUMNS];
+
+	fprintf(out, "  %12llx  ",
+		(unsigned long long)((picture->first + row * COLUMNS * picture->per_cell) << 12));
+	for (int i = 0; i < COLUMNS; i++)
+		fputs(cell_glyph(cells[i], style->ascii), out);
+	fputc('\n', out);
+}
+
+static void draw(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+{
+	static const unsigned char empty[COLUMNS];
+	struct picture picture = { .per_cell = 1 };
+	uint64_t rows;
+	bool gap = false;
+	char size[24];
+
+	vm_ranges(vm, plane, find_bounds, &picture);
+	if (!picture.any)
+		return;
+	while (picture.per_cell * COLUMNS * MAX_ROWS <
+		picture.end - picture.first / picture.per_cell * picture.per_cell)
+		picture.per_cell *= 2;
+	picture.first -= picture.first % picture.per_cell;
+	vm_ranges(vm, plane, draw_range, &picture);
+	rows = (picture.end - picture.first + picture.per_cell * COLUMNS - 1) /
+		(picture.per_cell * COLUMNS);
+
+	fprintf(out, "\n  %12s  one cell is %s:  %s private  %s shared  %s both  ? unknown\n", "GPA",
+		bytes_exact(picture.per_cell << 12, size), cell_glyph(CELL_PRIVATE, style->ascii),
+		cell_glyph(CELL_SHARED, style->ascii),
+		cell_glyph(CELL_PRIVATE | CELL_SHARED, style->ascii));
+	for (uint64_t row = 0; row < rows; row++) {
+		if (!memcmp(&picture.cells[row * COLUMNS], empty, COLUMNS)) {
+			if (!gap)
+				fprintf(out, "  %12s  no memory\n", "...");
+			gap = true;
+			continue;
+		}
+		gap = false;
+		print_row(out, style, &picture, row);
+	}
+}
+
+/* ---- text ---- */
+
+struct listing {
+	FILE *out;
+	uint64_t ranges;
+};
+
+static int list_range(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	struct listing *listing = context;
+	char size[24];
+
+	if (state == PAGE_PRIVATE)
+		return 0;
+	if (!listing->ranges++)
+		fprintf(listing->out, "\n  %16s  %16s  %10s  %s\n", "FROM", "TO", "SIZE", "STATE");
+	fprintf(listing->out, "  %16llx  %16llx  %10s  %s\n", (unsigned long long)(gfn << 12),
+		(unsigned long long)((gfn + npages - 1) << 12 | 0xfff), bytes_exact(npages << 12, size),
+		page_state_name(state));
+	return 0;
+}
+
+static void write_counts(FILE *out, const struct vm *vm, enum plane plane)
+{
+	uint64_t counts[PAGE_STATES];
+	char size[24];
+
+	vm_count(vm, plane, counts);
+	for (int i = 0; i < PAGE_STATES; i++)
+		fprintf(out, "%s%s %s (%llu pages)", i ? ", " : "  ",
+			page_state_name((enum page_state)i), bytes_short(counts[i] << 12, size),
+			(unsigned long long)counts[i]);
+	fputc('\n', out);
+}
+
+static void write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+{
+	enum confidence confidence = vm_confidence(vm, plane);
+
+	(void)style;
+	switch (confidence) {
+	case CONFIDENCE_EXACT:
+		fputs("  exact: watched from birth, nothing missed\n", out);
+		break;
+	case CONFIDENCE_PARTIAL:
+		if (plane == PLANE_HOST)
+			fputs("  partial: the kernel's attributes were not read\n", out);
+		else if (vm->totals.no_answer)
+			fputs("  partial: some answers were not seen\n", out);
+		else
+			fputs("  partial: it ran before it was watched\n", out);
+		break;
+	default:
+		fprintf(out, "  stale: %llu records were lost; any page may have changed since\n",
+			(unsigned long long)vm_lost(vm));
+		break;
+	}
+	if (vm->abi_doubt)
+		fputs("  note: some attributes look like the other ABI of hypercall 12, see --abi\n", out);
+}
+
+int map_write_text(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+{
+	struct listing listing = { .out = out };
+	char label[VM_LABEL_SIZE], type[16], size[24];
+	uint64_t memory = vm_memory_pages(vm);
+
+	fprintf(out, "VM %u  %s  %s  %s%s  %s plane\n", vm->id, vm_label(vm, label, sizeof(label)),
+		vm_type_name(vm->type, type), memory ? bytes_short(memory << 12, size) : "memory unknown",
+		vm->alive ? "" : ", ended", plane_name(plane));
+	if (!vm_has_map(vm)) {
+		fputs("  has no page map: it is of default type and never converted a page\n", out);
+		return 0;
+	}
+	write_counts(out, vm, plane);
+	write_trust(out, style, vm, plane);
+	draw(out, style, vm, plane);
+	vm_ranges(vm, plane, list_range, &listing);
+	return 0;
+}
