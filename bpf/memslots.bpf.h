@@ -11,7 +11,7 @@
 #include "record.bpf.h"
 
 #define MEMSLOTS_EVERY_NS 100000000ull /* how often the event path looks */
-#define MEMSLOT_CHAIN	  64	       /* longest chain in a bucket that is followed */
+#define MEMSLOT_CHAIN	  32768	       /* KVM allows no more memslots than this */
 #define GENERATION_UPDATE (1ull << 63) /* KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS */
 
 struct memslot_walk {
@@ -19,35 +19,43 @@ struct memslot_walk {
 	u64 buckets;   /* address of the hash table */
 	u64 link;      /* offset of the chain's node in a memslot */
 	u64 generation;
+	u64 node; /* address of the next link in the chain */
 	u32 index, total;
 	bool counting; /* first pass */
 };
 
+/* One memslot of a bucket's chain; walk->node is its link. */
+static long memslot_step(u32 step, struct memslot_walk *walk)
+{
+	u64 slot = walk->node - walk->link;
+	struct kes_record *r;
+
+	if (!walk->node)
+		return 1;
+	walk->node = read_u64(walk->node); /* hlist_node.next */
+	if (walk->counting) {
+		walk->total++;
+		return 0;
+	}
+	r = record_begin(walk->vm, KES_MEMSLOT);
+	if (!r)
+		return 1;
+	r->memslot.gfn = read_u64(MEMBER(slot, kvm_memory_slot, base_gfn));
+	r->memslot.npages = read_u64(MEMBER(slot, kvm_memory_slot, npages));
+	r->memslot.slot = read_u16(MEMBER(slot, kvm_memory_slot, id));
+	r->memslot.flags = read_u32(MEMBER(slot, kvm_memory_slot, flags));
+	r->memslot.index = walk->index++;
+	r->memslot.total = walk->total;
+	r->memslot.generation = walk->generation;
+	record_end(r, false);
+	return 0;
+}
+
 static long memslot_bucket(u32 bucket, struct memslot_walk *walk)
 {
-	u64 node = read_u64(walk->buckets + bucket * sizeof(u64));
-
-	for (int i = 0; i < MEMSLOT_CHAIN && node; i++) {
-		u64 slot = node - walk->link;
-		struct kes_record *r;
-
-		node = read_u64(node); /* hlist_node.next */
-		if (walk->counting) {
-			walk->total++;
-			continue;
-		}
-		r = record_begin(walk->vm, KES_MEMSLOT);
-		if (!r)
-			return 1;
-		r->memslot.gfn = read_u64(MEMBER(slot, kvm_memory_slot, base_gfn));
-		r->memslot.npages = read_u64(MEMBER(slot, kvm_memory_slot, npages));
-		r->memslot.slot = read_u16(MEMBER(slot, kvm_memory_slot, id));
-		r->memslot.flags = read_u32(MEMBER(slot, kvm_memory_slot, flags));
-		r->memslot.index = walk->index++;
-		r->memslot.total = walk->total;
-		r->memslot.generation = walk->generation;
-		record_end(r, false);
-	}
+	walk->node = read_u64(walk->buckets + bucket * sizeof(u64));
+	if (walk->node)
+		bpf_loop(MEMSLOT_CHAIN, memslot_step, walk, 0);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The tables of the kernel half. All are of a fixed size: nothing is allocated while events come in. */
+/* The tables of the kernel half. All are bounded, and those on the path of each event preallocated. */
 #ifndef BPF_TABLES_H
 #define BPF_TABLES_H
 
@@ -59,9 +59,11 @@ struct {
 	__type(value, u64);
 } caller SEC(".maps");
 
-/* What is only counted: exits and hypercalls, per VMM process. */
+/* What is only counted: exits and hypercalls, per VMM process. Not preallocated: so many places on so
+ * many CPUs would take long to make, and a key is new once in a VM's life. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, KES_MAX_COUNTS);
 	__type(key, struct kes_count_key);
 	__type(value, u64);

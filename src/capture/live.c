@@ -65,6 +65,30 @@ static bool has_tracepoint(const struct btf *vmlinux, const struct btf *kvm, con
 		(kvm && btf__find_by_name_kind(kvm, type, BTF_KIND_TYPEDEF) > 0);
 }
 
+/* Whether the kernel takes a trampoline at all: an empty program on a function that nobody calls but the
+ * kernel's own BPF tests. Spares loading our second object where it cannot work. 0 or a negative errno;
+ * a kernel without that function counts as willing. */
+static int probe_trampoline(const struct btf *vmlinux)
+{
+	static const struct bpf_insn empty[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
+	_cleanup_close_ int program = -1, link = -1;
+	int id = btf__find_by_name_kind(vmlinux, "bpf_fentry_test1", BTF_KIND_FUNC);
+
+	if (id <= 0)
+		return 0;
+	options.attach_btf_id = (uint32_t)id;
+	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "kes_probe", "GPL", empty, ARRAY_SIZE(empty),
+		&options);
+	if (program < 0)
+		return program;
+	link = bpf_raw_tracepoint_open(NULL, program);
+	return link < 0 ? link : 0;
+}
+
 static int probe_kernel(struct live *live, struct error *err)
 {
 	static const int needed[] = { LIVE_HYPERCALL, LIVE_EXIT };
@@ -94,6 +118,7 @@ static int probe_kernel(struct live *live, struct error *err)
 				live->hooks[needed[i]].name);
 			error_advise(err, "load it: modprobe kvm_amd, or modprobe kvm_intel");
 		}
+	live->trampoline_err = probe_trampoline(vmlinux);
 	btf__free(kvm);
 	btf__free(vmlinux);
 	return r;
@@ -191,15 +216,14 @@ static int load_observe(struct live *live, const struct live_options *options, s
 	return r ? load_error(r, err) : 0;
 }
 
-/* Trampolines are tried, never required: a kernel may lack them, forbid them, or lack the function. */
-static void load_trampoline(struct live *live)
+/* Loads the second object, with the tables of the first one. */
+static int open_trampoline(struct live *live)
 {
 	struct bpf_map *map;
-	int r;
 
 	live->trampoline = trampoline__open();
 	if (!live->trampoline)
-		return;
+		return -errno;
 	live->trampoline->rodata->host_is_svm = live->observe->rodata->host_is_svm;
 	live->trampoline->rodata->wake_bytes = live->observe->rodata->wake_bytes;
 	bpf_object__for_each_map (map, live->trampoline->obj) {
@@ -209,12 +233,19 @@ static void load_trampoline(struct live *live)
 		if (shared && !bpf_map__is_internal(map))
 			bpf_map__reuse_fd(map, bpf_map__fd(shared));
 	}
-	r = trampoline__load(live->trampoline);
-	for (int i = 0; i < LIVE_HOOKS; i++)
-		if (i == LIVE_ANSWER_RUN || i == LIVE_END) {
-			live->hooks[i].state = r ? HOOK_REFUSED : HOOK_STANDBY;
-			live->hooks[i].err = r;
-		}
+	return trampoline__load(live->trampoline);
+}
+
+/* Trampolines are tried, never required: a kernel may lack them, forbid them, or lack the function. */
+static void load_trampoline(struct live *live)
+{
+	static const int hooks[] = { LIVE_ANSWER_RUN, LIVE_END };
+	int r = live->trampoline_err ? live->trampoline_err : open_trampoline(live);
+
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		live->hooks[hooks[i]].state = r ? HOOK_REFUSED : HOOK_STANDBY;
+		live->hooks[hooks[i]].err = r;
+	}
 	if (r) {
 		trampoline__destroy(live->trampoline);
 		live->trampoline = NULL;
@@ -313,8 +344,9 @@ int live_new(struct live **ret, const struct live_options *options, struct error
 	r = load_observe(live, options, err);
 	if (r)
 		return r;
-	if (!options->no_trampolines)
-		load_trampoline(live);
+	if (options->no_trampolines)
+		live->trampoline_err = -ECANCELED;
+	load_trampoline(live);
 	r = live_tables_init(live);
 	if (r)
 		return error_set(err, r, "reading the ring failed: %s", strerror(-r));
@@ -354,6 +386,8 @@ int live_inventory(struct live *live)
 	fd = bpf_iter_create(bpf_link__fd(live->links[LIVE_INVENTORY]));
 	if (fd < 0)
 		return -errno;
+	live->vms_came = false;
+	live->inventory_ns = clock_now_ns();
 	while (read(fd, nothing, sizeof(nothing)) > 0)
 		; /* the program writes records, not text */
 	return 0;

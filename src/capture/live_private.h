@@ -25,8 +25,11 @@ struct live {
 	struct bpf_link *links[LIVE_HOOKS];
 	struct hook hooks[LIVE_HOOKS];
 	int stats_fd;
+	int trampoline_err; /* why there are none */
 	size_t ring_bytes;
 	uint64_t setup_ns;
+	bool vms_came; /* since the last inventory */
+	uint64_t inventory_ns;
 	bool answers_hooked;
 	uint64_t answers_hooked_ns;
 

@@ -15,6 +15,7 @@
 #include "kvm_abi.h"
 
 #define COUNT_BATCH  256
+#define INVENTORY_NS 100000000ull /* the least time between two inventories that new VMs cause */
 #define EPOLL_EVENTS 16
 
 struct counted {
@@ -139,6 +140,7 @@ static int on_record(void *context, void *data, size_t size)
 			watch(live, r->vm_new.pid);
 		if (can_request(&r->vm_new))
 			live_hook_answers(live);
+		live->vms_came = true;
 		break;
 	case KES_REQUEST:
 		live_hook_answers(live);
@@ -178,6 +180,10 @@ int live_poll(struct live *live, int timeout_ms, record_fn take, void *context)
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	r = consume(live);
+	if (!r && live->vms_came && clock_now_ns() - live->inventory_ns >= INVENTORY_NS) {
+		live_inventory(live); /* where a new VM has its memory */
+		r = consume(live);
+	}
 	for (int i = 0; i < n && !r; i++)
 		if (events[i].data.u32)
 			r = end_process(live, events[i].data.u32);

@@ -10,10 +10,9 @@
  * bitmap of unknown frames exactly while it has some; no frame is both shared and unknown; the
  * tallies in nodes and leaves are right.
  *
- * Only the two ends of a range can split something uniform, so a change needs no more than
- * SPARES_MAX blocks, reserved before anything is touched. Freed blocks fill that reserve up again:
- * a page that flips in a uniform chunk builds and drops a leaf each time, but without the
- * allocator.
+ * Only the two ends of a range can split something uniform, so a change needs no more than RESERVE
+ * blocks, allocated before anything is touched. Freed blocks fill the reserve up again: a page that
+ * flips in a uniform chunk builds and drops a leaf each time, but without the allocator.
  */
 #include "model/pagemap.h"
 
@@ -21,7 +20,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/param.h>
+#include <sys/param.h> /* MIN */
 
 #define LEAF_SHIFT   15
 #define LEAF_FRAMES  (1u << LEAF_SHIFT)
@@ -31,8 +30,8 @@
 #define ROOT_SHIFT   (LEAF_SHIFT + 2 * NODE_SHIFT)
 #define ROOT_ENTRIES ((unsigned int)(PAGEMAP_FRAMES >> ROOT_SHIFT))
 
-/* Two nodes, a leaf and its second bitmap, at each end of a range. */
-#define SPARES_MAX 8
+/* What a change can take: two nodes, a leaf and its second bitmap, at each end of the range. */
+#define RESERVE 8
 
 /* A pointer to a struct node or struct leaf, or a state: state << 1 | 1. */
 typedef uintptr_t entry_t;
@@ -96,29 +95,32 @@ static inline uint64_t span_end(uint64_t gfn, unsigned int shift)
 
 /* ---- bits of a leaf, [first, end) with first < end ---- */
 
-/* Sums 31 words in bytes (8 * 31 fits) before adding them up: the compiler's popcount is a call on
- * baseline x86-64. */
-static unsigned int words_count(const uint64_t *words, unsigned int nwords)
+#define BATCH 16 /* words whose bits can be summed in bytes; constant, so that it gets vectorized \
+		  */
+
+/* The compiler's popcount is a call on baseline x86-64. */
+static inline unsigned int batch_count(const uint64_t *words, unsigned int nwords)
 {
 	const uint64_t by2 = ~0ull / 3, by4 = ~0ull / 5, by8 = ~0ull / 17, by16 = ~0ull / 257;
+	uint64_t sums = 0;
+
+	for (unsigned int i = 0; i < nwords; i++) {
+		uint64_t x = words[i] - (words[i] >> 1 & by2);
+
+		x = (x & by4) + (x >> 2 & by4);
+		sums += (x + (x >> 4)) & by8;
+	}
+	sums = (sums & by16) + (sums >> 8 & by16);
+	return sums * (~0ull / 0xffff) >> 48;
+}
+
+static unsigned int words_count(const uint64_t *words, unsigned int nwords)
+{
 	unsigned int total = 0;
 
-	while (nwords) {
-		unsigned int batch = MIN(nwords, 31);
-		uint64_t sums = 0;
-
-		for (unsigned int i = 0; i < batch; i++) {
-			uint64_t x = words[i] - (words[i] >> 1 & by2);
-
-			x = (x & by4) + (x >> 2 & by4);
-			sums += (x + (x >> 4)) & by8;
-		}
-		sums = (sums & by16) + (sums >> 8 & by16);
-		total += sums * (~0ull / 0xffff) >> 48;
-		words += batch;
-		nwords -= batch;
-	}
-	return total;
+	for (; nwords >= BATCH; words += BATCH, nwords -= BATCH)
+		total += batch_count(words, BATCH);
+	return total + batch_count(words, nwords);
 }
 
 /* Those of the word's bits that lie in [first, end), which overlaps it. */
@@ -180,9 +182,25 @@ static void spare_push(struct pagemap *map, union block *block)
 	map->nspares++;
 }
 
+static union block *spare_pop(struct pagemap *map)
+{
+	union block *block = map->spares;
+
+	map->spares = block->next;
+	map->nspares--;
+	return block;
+}
+
+/* free() of a cold block costs more than all else that a large range does to it, so a part stays.
+ */
+static size_t spares_max(const struct pagemap *map)
+{
+	return RESERVE + map->nblocks / 4;
+}
+
 static int spares_reserve(struct pagemap *map)
 {
-	while (map->nspares < SPARES_MAX) {
+	while (map->nspares < RESERVE) {
 		union block *block = allocate(sizeof(*block));
 
 		if (!block)
@@ -195,21 +213,16 @@ static int spares_reserve(struct pagemap *map)
 /* Never fails: a change starts with a full reserve, and takes no more than that. */
 static union block *block_take(struct pagemap *map)
 {
-	union block *block = map->spares;
-
-	map->spares = block->next;
-	map->nspares--;
 	map->nblocks++;
-	return block;
+	return spare_pop(map);
 }
 
 static void block_drop(struct pagemap *map, union block *block)
 {
 	map->nblocks--;
-	if (map->nspares < SPARES_MAX)
-		spare_push(map, block);
-	else
-		free(block);
+	spare_push(map, block);
+	while (map->nspares > spares_max(map))
+		free(spare_pop(map));
 }
 
 static union block *bits_new(struct pagemap *map, bool value)
@@ -427,12 +440,8 @@ void pagemap_free(struct pagemap **map)
 	if (!*map)
 		return;
 	pagemap_fill(*map, PAGE_PRIVATE);
-	while ((*map)->spares) {
-		union block *next = (*map)->spares->next;
-
-		free((*map)->spares);
-		(*map)->spares = next;
-	}
+	while ((*map)->spares)
+		free(spare_pop(*map));
 	free(*map);
 	*map = NULL;
 }
@@ -595,7 +604,7 @@ int pagemap_validate(const struct pagemap *map)
 		nspares++;
 	if (!node_valid(&map->root, ROOT_SHIFT, &nblocks))
 		return -EUCLEAN;
-	if (nblocks != map->nblocks || nspares != map->nspares || nspares > SPARES_MAX)
+	if (nblocks != map->nblocks || nspares != map->nspares || nspares > spares_max(map))
 		return -EUCLEAN;
 	return 0;
 }

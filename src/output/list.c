@@ -220,6 +220,7 @@ static struct libscols_table *new_table(FILE *out)
 int list_write(FILE *out, const struct model *model, const struct list_options *options)
 {
 	struct libscols_table *table = options->json ? NULL : new_table(out);
+	size_t shown = 0, ended = 0;
 	int r = 0;
 
 	if (!options->json && !table)
@@ -228,8 +229,11 @@ int list_write(FILE *out, const struct model *model, const struct list_options *
 		struct row row = { .vm = model_vm(model, i) };
 		uint64_t oldest_ns;
 
-		if (!row.vm->alive && !options->all)
+		if (!row.vm->alive && !options->all) {
+			ended++;
 			continue;
+		}
+		shown++;
 		vm_count(row.vm, PLANE_GUEST, row.pages);
 		row.open = vm_open_requests(row.vm, &oldest_ns);
 		if (options->json)
@@ -237,8 +241,12 @@ int list_write(FILE *out, const struct model *model, const struct list_options *
 		else
 			r = add_line(table, &row);
 	}
-	if (table && !r)
+	if (table && !r && shown)
 		r = scols_print_table(table);
+	if (table && !shown)
+		fputs("no VM is running\n", out);
+	if (table && ended)
+		fprintf(out, "%zu ended: --all lists them, too\n", ended);
 	scols_unref_table(table);
 	return r;
 }

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What one VM's VMM knows by itself: a byte for each page, as simple as can be, and what it was
+ * asked and answered. No code is shared with what is tested against it.
+ */
+#ifndef GUEST_TRUTH_H
+#define GUEST_TRUTH_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define TRUTH_MAX_FRAMES (1ull << 40)
+
+/* Sorted, disjoint, never empty ones. */
+struct intervals {
+	struct interval {
+		uint64_t start, end;
+	} * list;
+	size_t count;
+};
+
+struct conversion {
+	unsigned vcpu;
+	bool answered;
+	uint64_t gfn, npages, attributes, ret;
+};
+
+struct truth {
+	pthread_mutex_t lock; /* held by whoever calls the functions below */
+	uint64_t base_gfn, npages;
+	uint8_t *pages; /* PAGE_SHARED | PAGE_HOST_PRIVATE, for [base_gfn, base_gfn + npages) */
+	struct intervals outside; /* shared, beyond those */
+	uint64_t requests, accepted, denied, unanswered, faults;
+	uint64_t attribute_calls, attribute_errors;
+	bool log;
+	struct conversion *conversions;
+	size_t conversion_count;
+};
+
+/* All private on the guest's side, all shared on the host's. */
+int truth_open(struct truth *ret_truth, uint64_t base_gfn, uint64_t npages, bool log);
+
+/* A request; the number it returns names it in truth_answer(). */
+size_t truth_request(
+	struct truth *truth, unsigned vcpu, uint64_t gfn, uint64_t npages, uint64_t attributes);
+void truth_answer(struct truth *truth, size_t request, uint64_t ret);
+
+/* The two planes. The host's has frames in memory only. */
+void truth_guest(struct truth *truth, uint64_t gfn, uint64_t npages, bool private);
+void truth_host(struct truth *truth, uint64_t gfn, uint64_t npages, bool private);
+bool truth_host_private(const struct truth *truth, uint64_t gfn);
+
+/* [[gfn,npages],...] */
+void truth_print_shared(const struct truth *truth, FILE *out);
+void truth_print_host_private(const struct truth *truth, FILE *out);
+void truth_print_conversions(const struct truth *truth, FILE *out);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One VM: its memory slots and vCPUs (vm.c), and what each vCPU's thread does (vcpu.c). */
+#ifndef GUEST_VM_H
+#define GUEST_VM_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+
+#include "program.h"
+#include "sync.h"
+#include "truth.h"
+
+/*
+ * The guest's code, tables and page tables have a memory slot of their own, cut out of the VM's
+ * memory. It is never private on the host's side, whatever the guest asks for.
+ */
+#define LONG_RESERVED      0xe0000000ull
+#define LONG_RESERVED_SIZE 0x100000ull
+#define REAL_RESERVED      0x0ull
+#define REAL_RESERVED_SIZE 0x80000ull
+
+#define MAX_SLOTS   8
+#define MAX_REASONS 64
+
+enum refusal { REFUSED_EPERM, REFUSED_ENOSYS, REFUSED_EINVAL, REFUSED_OTHER, REFUSALS };
+
+/* What the VMM knows of an operation in the table. */
+struct planned {
+	bool asked, answered; /* a hypercall that came out */
+	uint64_t ret;
+	uint64_t ignored; /* faults */
+};
+
+/* answer and delay: holds for the next COUNT hypercalls */
+struct rule {
+	uint64_t value, count;
+};
+
+struct counters {
+	uint64_t exits[MAX_REASONS]; /* each return of KVM_RUN, by run->exit_reason */
+	uint64_t exit_errors;        /* those with an errno; EFAULT of memory faults among them */
+	uint64_t control_exits;
+	uint64_t hypercalls, map_calls; /* instructions done; those with number 12 */
+	uint64_t refused[REFUSALS];     /* without an exit */
+	uint64_t refused_map[REFUSALS];
+	uint64_t in_kernel; /* answered 0 without an exit */
+};
+
+struct machine;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned index;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool started;
+
+	struct program program;
+	struct guest_op *table;
+	struct planned plan[TABLE_OPS];
+	size_t filled, done; /* operations in the table, and through */
+	struct rule answer, delay;
+	bool abandon;
+	bool failed;
+	struct counters counters;
+};
+
+struct vm {
+	const struct vm_script *script;
+	const char *name;
+	struct machine *machine;
+	int fd, memfd;
+	uint8_t *reserved;
+	uint64_t reserved_gpa, reserved_size;
+	struct slot {
+		uint64_t gpa, size;
+	} slots[MAX_SLOTS];
+	unsigned slot_count;
+	struct truth truth;
+	struct vcpu vcpus[MAX_VCPUS];
+};
+
+struct machine {
+	struct script script;
+	struct vm vms[MAX_VMS];
+	struct barriers barriers;
+	bool log;
+};
+
+#define VM_UNSUPPORTED 1
+
+/* 0; VM_UNSUPPORTED when this host has no such VMs; -1. The last two have been said on stderr. */
+int vm_create(struct vm *ret_vm, struct machine *machine, const struct vm_script *script, int kvm);
+
+/* Sets attributes for what lies in memory, and keeps the truth about it; 0 or -errno. The caller
+ * has the truth's lock. */
+int vm_set_private(struct vm *vm, uint64_t gfn, uint64_t npages, bool private);
+
+void vcpu_start(struct vcpu *vcpu);
+void vcpu_join(struct vcpu *vcpu);
+
+/* Writes all VMs' truths to PATH, one line each; 0 or -1. */
+int machine_report(struct machine *machine, const char *path);
+
+#endif
