@@ -64,7 +64,7 @@ static void must(bool ok, const char *what)
 
 static void figure(const char *name, double value, const char *unit)
 {
-	printf("figure: pagemap.%s %.4g %s\n", name, value, unit);
+	printf("figure: pagemap.%s %.*f %s\n", name, value < 1000 ? 3 : 0, value, unit);
 }
 
 static void target(const char *what, double value, double limit)

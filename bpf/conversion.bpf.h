@@ -63,6 +63,17 @@ static __always_inline void send_answer(struct kes_vm_slot *vm, const struct kes
 	record_end(r, false);
 }
 
+/* The vCPU's state after a request was dealt with, however. */
+static __always_inline void conversion_over(struct kes_vcpu *v)
+{
+	struct kes_host *h = the_host();
+
+	v->state = KES_VCPU_IDLE;
+	if (v->unhooked && h)
+		__sync_fetch_and_add(&h->settled, 1);
+	v->unhooked = 0;
+}
+
 /* Brings the vCPU back to IDLE when something shows that it went on: what hung is told first. */
 static __always_inline void settle(struct kes_vm_slot *vm, struct kes_vcpu *v)
 {
@@ -73,7 +84,7 @@ static __always_inline void settle(struct kes_vm_slot *vm, struct kes_vcpu *v)
 		 * do not reach that far leave it (io, mmio, halt, memory fault all do). */
 		send_answer(vm, v, read_u64(exit_area(v) + __builtin_offsetof(struct kvm_run_hypercall, ret)),
 			KES_F_LATE);
-	v->state = KES_VCPU_IDLE;
+	conversion_over(v);
 }
 
 /* Whether the caller ran 64-bit code: others have their registers cut to 32 bits, after the tracepoint
@@ -158,10 +169,11 @@ static __always_inline void conversion_requested(u64 vcpu)
 	struct kvm_run_hypercall call = {};
 	struct kes_vm_slot *vm;
 	struct kes_vcpu *v = vcpu_find(vcpu, &vm);
+	struct kes_control *c = the_control();
 	struct kes_host *h = the_host();
 	struct kes_record *r;
 
-	if (!v || !h || bpf_probe_read_kernel(&call, sizeof(call), (void *)exit_area(v)) ||
+	if (!v || !h || !c || bpf_probe_read_kernel(&call, sizeof(call), (void *)exit_area(v)) ||
 		call.nr != KES_HC_MAP_GPA_RANGE)
 		return;
 	if (v->state == KES_VCPU_OPEN) /* the older answer lay where this request lies now */
@@ -170,6 +182,10 @@ static __always_inline void conversion_requested(u64 vcpu)
 	v->npages = call.args[1];
 	v->attrs = call.args[2];
 	v->state = KES_VCPU_OPEN;
+	if (!c->answers_hooked && !v->unhooked) {
+		v->unhooked = 1;
+		__sync_fetch_and_add(&h->unhooked, 1);
+	}
 	r = record_begin(vm, KES_REQUEST);
 	if (!r) {
 		v->request_ns = bpf_ktime_get_ns();
@@ -177,9 +193,10 @@ static __always_inline void conversion_requested(u64 vcpu)
 	}
 	v->request_ns = r->ts_ns;
 	record_conversion(r, v);
-	r->flags = call.flags & KES_EXIT_HYPERCALL_LONG_MODE ? KES_F_LONG_MODE : 0;
+	r->flags = (call.flags & KES_EXIT_HYPERCALL_LONG_MODE ? KES_F_LONG_MODE : 0) |
+		(v->unhooked ? KES_F_UNHOOKED : 0);
 	r->conversion.request.nr = call.nr;
-	record_end(r, !h->answers_hooked);
+	record_end(r, !c->answers_hooked);
 	memslots_check(vm, v->kvm, v->request_ns);
 }
 
@@ -202,7 +219,26 @@ static __always_inline void conversion_answered(u64 vcpu)
 	}
 	ret = read_u64(exit_area(v) + __builtin_offsetof(struct kvm_run_hypercall, ret));
 	send_answer(vm, v, ret, 0);
-	v->state = KES_VCPU_IDLE;
+	conversion_over(v);
+}
+
+/* Whether some vCPU may have been answered unseen, so that each exit has to be looked at. */
+static __always_inline bool answers_may_be_missed(void)
+{
+	struct kes_control *c = the_control();
+	struct kes_host *h = the_host();
+
+	return c && h && h->unhooked != h->settled + c->written_off;
+}
+
+/* The vCPU stops again with its request still open here: the answer was not seen as it was given. */
+static __always_inline void conversion_passed(u64 vcpu)
+{
+	struct kes_vm_slot *vm;
+	struct kes_vcpu *v = vcpu_lookup(vcpu, &vm);
+
+	if (v && v->state == KES_VCPU_OPEN)
+		settle(vm, v);
 }
 
 #endif

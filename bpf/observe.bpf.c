@@ -105,7 +105,14 @@ int BPF_PROG(on_exit, u32 reason, int err)
 			conversion_requested(vcpu);
 		else
 			host_lost(KES_CAUSE_UNATTRIBUTED);
-	} else if (reason == KES_EXIT_MEMORY_FAULT && (err == -EFAULT || err == -EHWPOISON)) {
+		return 0;
+	}
+	if (answers_may_be_missed()) {
+		vcpu = exiting_vcpu();
+		if (vcpu)
+			conversion_passed(vcpu);
+	}
+	if (reason == KES_EXIT_MEMORY_FAULT && (err == -EFAULT || err == -EHWPOISON)) {
 		vcpu = exiting_vcpu();
 		if (vcpu)
 			faulted(vcpu, err);

@@ -77,6 +77,21 @@ struct {
 	__type(value, struct kes_host);
 } host SEC(".maps");
 
+/* What the C half tells the programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct kes_control);
+} control SEC(".maps");
+
+static __always_inline struct kes_control *the_control(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
 static __always_inline struct kes_host *the_host(void)
 {
 	u32 zero = 0;

@@ -36,6 +36,7 @@ enum kes_flag {
 	KES_F_NO_ANSWER = 1 << 2, /* ANSWER: the answer was overwritten before it could be read */
 	KES_F_INFERRED = 1 << 3,  /* REFUSED: no exit followed, the cause is not known better */
 	KES_F_LONG_MODE = 1 << 4, /* REQUEST, REFUSED: the caller was in 64-bit mode */
+	KES_F_UNHOOKED = 1 << 5,  /* REQUEST: its answer may go unseen, see KES_F_LATE */
 };
 
 /* Why KVM refused a conversion hypercall; in the order in which KVM looks. */
@@ -224,7 +225,8 @@ struct kes_vcpu {
 	__u16 vcpu;	/* vcpu_id */
 	__u8 state;	/* kes_vcpu_state */
 	__u8 cpl_readable; /* its vcpu_svm checked out */
-	__u32 spare;
+	__u8 unhooked;	   /* its open request was made while no hook would see the answer */
+	__u8 spare[3];
 };
 
 struct kes_count_key {
@@ -236,9 +238,16 @@ struct kes_count_key {
 struct kes_host {
 	__u32 vms;	      /* VMs so far: the last id that was given */
 	__u32 slots;	      /* of vms that were ever used; freed ones wait in free_slots */
-	__u32 answers_hooked; /* set by the C half once a hook on KVM_RUN's entry is attached */
-	__u32 spare;
+	__u64 unhooked; /* requests made while no hook would see their answer ... */
+	__u64 settled;	/* ... of which so many were settled otherwise */
 	__u64 lost[KES_CAUSE_MAX]; /* what no VM can be charged with */
+};
+
+/* Written by the C half only. */
+struct kes_control {
+	__u32 answers_hooked; /* a hook on KVM_RUN's entry is attached */
+	__u32 spare;
+	__u64 written_off; /* unhooked requests that ended with their VM */
 };
 
 #endif

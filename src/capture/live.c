@@ -274,9 +274,7 @@ static int attach(struct live *live, enum live_hook i)
  * can make requests. Those made before are read at the vCPU's next stop, and marked as late. */
 int live_hook_answers(struct live *live)
 {
-	static const uint32_t zero;
-	struct kes_host host;
-	int r, fd = bpf_map__fd(live->observe->maps.host);
+	int r;
 
 	if (live->answers_hooked)
 		return 0;
@@ -287,10 +285,8 @@ int live_hook_answers(struct live *live)
 		return r;
 	live->answers_hooked = true;
 	live->answers_hooked_ns = clock_now_ns();
-	if (!bpf_map_lookup_elem(fd, &zero, &host)) {
-		host.answers_hooked = 1;
-		bpf_map_update_elem(fd, &zero, &host, BPF_EXIST);
-	}
+	live->control.answers_hooked = 1;
+	live_write_control(live);
 	return 0;
 }
 

@@ -30,6 +30,7 @@ struct live {
 	uint64_t setup_ns;
 	bool vms_came; /* since the last inventory */
 	uint64_t inventory_ns;
+	struct kes_control control; /* as last written */
 	bool answers_hooked;
 	uint64_t answers_hooked_ns;
 
@@ -51,6 +52,7 @@ struct live {
 };
 
 struct bpf_program *live_program(const struct live *live, enum live_hook hook);
+void live_write_control(struct live *live);
 int live_hook_answers(struct live *live);
 void live_hook_answers_again(struct live *live); /* the one in use does not fire: take the other, too */
 

@@ -44,6 +44,13 @@ static int table_fd(const struct bpf_map *map)
 	return bpf_map__fd(map);
 }
 
+void live_write_control(struct live *live)
+{
+	static const uint32_t zero;
+
+	bpf_map_update_elem(table_fd(live->observe->maps.control), &zero, &live->control, BPF_EXIST);
+}
+
 /* ---- the end of VMs where no hook tells it: with their VMM ---- */
 
 static void watch(struct live *live, uint32_t pid)
@@ -371,24 +378,30 @@ static void drop_counts_of(struct live *live, uint32_t pid)
 
 /* ---- ended VMs ---- */
 
+static void drop_vcpu(struct live *live, uint64_t key, uint32_t slot)
+{
+	int fd = table_fd(live->observe->maps.vcpus);
+	struct kes_vcpu vcpu;
+
+	if (bpf_map_lookup_elem(fd, &key, &vcpu) || vcpu.slot != slot)
+		return;
+	bpf_map_delete_elem(fd, &key);
+	if (vcpu.unhooked) {
+		live->control.written_off++;
+		live_write_control(live);
+	}
+}
+
 static void drop_vcpus(struct live *live, uint32_t slot)
 {
 	int fd = table_fd(live->observe->maps.vcpus);
-	uint64_t key, next, *from = NULL;
+	uint64_t key, next;
+	bool more = !bpf_map_get_next_key(fd, NULL, &next);
 
-	while (!bpf_map_get_next_key(fd, from, &next)) {
-		struct kes_vcpu vcpu;
-
-		if (from && !bpf_map_lookup_elem(fd, from, &vcpu) && vcpu.slot == slot)
-			bpf_map_delete_elem(fd, from);
+	while (more) {
 		key = next;
-		from = &key;
-	}
-	if (from) {
-		struct kes_vcpu vcpu;
-
-		if (!bpf_map_lookup_elem(fd, from, &vcpu) && vcpu.slot == slot)
-			bpf_map_delete_elem(fd, from);
+		more = !bpf_map_get_next_key(fd, &key, &next); /* before the key is gone */
+		drop_vcpu(live, key, slot);
 	}
 }
 

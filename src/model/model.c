@@ -217,6 +217,30 @@ static int on_vm_new(struct model *model, struct vm *vm, const struct kes_record
 	return emit(model, &event);
 }
 
+/* The answer to a request was missed: whether its pages changed is not known any more. */
+static int lose_answer(struct model *model, struct vm *vm, struct request *request)
+{
+	struct event event = {
+		.kind = EVENT_NO_ANSWER,
+		.ts_ns = request->ts_ns,
+		.seq = request->seq,
+		.vm = vm,
+		.vcpu = request->vcpu,
+		.gpa = request->gpa,
+		.npages = request->npages,
+		.attrs = request->attrs,
+		.to = conversion_target(model->options.abi, request->attrs),
+		.nr = 12,
+	};
+	int r;
+
+	request->open = false;
+	vm->totals.no_answer++;
+	model->totals.ledger.no_answer++;
+	r = set_pages(vm, PLANE_GUEST, request->gpa >> 12, request->npages, PAGE_UNKNOWN);
+	return r ? r : emit(model, &event);
+}
+
 static int close_unanswered(struct model *model, struct vm *vm, const struct kes_record *r)
 {
 	int ret = 0;
@@ -227,6 +251,10 @@ static int close_unanswered(struct model *model, struct vm *vm, const struct kes
 
 		if (!request->open)
 			continue;
+		if (request->unhooked) { /* the VMM may have said yes without our seeing it */
+			ret = lose_answer(model, vm, request);
+			continue;
+		}
 		request->open = false;
 		vm->totals.unanswered++;
 		model->totals.ledger.unanswered++;
@@ -260,30 +288,6 @@ static int on_vm_end(struct model *model, struct vm *vm, const struct kes_record
 	return ret;
 }
 
-/* The answer to a request was missed: whether its pages changed is not known any more. */
-static int lose_answer(struct model *model, struct vm *vm, struct request *request)
-{
-	struct event event = {
-		.kind = EVENT_NO_ANSWER,
-		.ts_ns = request->ts_ns,
-		.seq = request->seq,
-		.vm = vm,
-		.vcpu = request->vcpu,
-		.gpa = request->gpa,
-		.npages = request->npages,
-		.attrs = request->attrs,
-		.to = conversion_target(model->options.abi, request->attrs),
-		.nr = 12,
-	};
-	int r;
-
-	request->open = false;
-	vm->totals.no_answer++;
-	model->totals.ledger.no_answer++;
-	r = set_pages(vm, PLANE_GUEST, request->gpa >> 12, request->npages, PAGE_UNKNOWN);
-	return r ? r : emit(model, &event);
-}
-
 static int check_abi(struct model *model, struct vm *vm, const struct kes_record *r)
 {
 	struct event event;
@@ -311,6 +315,7 @@ static int on_request(struct model *model, struct vm *vm, const struct kes_recor
 	*request = (struct request){
 		.vcpu = r->vcpu,
 		.open = true,
+		.unhooked = r->flags & KES_F_UNHOOKED,
 		.gpa = r->conversion.gpa,
 		.npages = r->conversion.npages,
 		.attrs = r->conversion.attrs,

@@ -3,8 +3,7 @@
  * A page table for states. An entry is either a state that its whole span has, or points to what
  * has more than one: a node of 512 entries, or at the bottom a leaf, two bits per frame.
  *
- *   root, 128 entries of 2^33 frames -> node, of 2^24 -> node, of 2^15 -> leaf, 2^15 frames (128
- * MiB)
+ *   root, 128 entries of 2^33 frames -> node, of 2^24 -> node, of 2^15 -> leaf (128 MiB)
  *
  * Invariants: no node or leaf is all one state (its parent's entry says so instead); a leaf has the
  * bitmap of unknown frames exactly while it has some; no frame is both shared and unknown; the
@@ -95,8 +94,8 @@ static inline uint64_t span_end(uint64_t gfn, unsigned int shift)
 
 /* ---- bits of a leaf, [first, end) with first < end ---- */
 
-#define BATCH 16 /* words whose bits can be summed in bytes; constant, so that it gets vectorized \
-		  */
+/* Words whose bits can be summed in bytes; constant, so that the sum gets vectorized. */
+#define BATCH 16
 
 /* The compiler's popcount is a call on baseline x86-64. */
 static inline unsigned int batch_count(const uint64_t *words, unsigned int nwords)

@@ -38,6 +38,7 @@ struct request {
 	uint64_t ts_ns, seq;
 	uint16_t vcpu;
 	bool open;
+	bool unhooked; /* its answer may have gone unseen */
 };
 
 struct vm_counters {
