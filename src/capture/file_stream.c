@@ -9,7 +9,7 @@
 
 #include "base/cleanup.h"
 
-#define WINDOW_MIN (1u << 20)
+#define WINDOW_MIN (256u << 10) /* bytes; larger ones leave the cache */
 
 /* ---- bytes ---- */
 

