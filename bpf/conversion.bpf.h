@@ -212,11 +212,11 @@ static __always_inline void conversion_answered(u64 vcpu)
 	v = vcpu_lookup(vcpu, &vm);
 	if (!v)
 		return;
-	if (v->state == KES_VCPU_CALLED ||
-		read_u32(MEMBER(v->run, kvm_run, exit_reason)) != KES_EXIT_HYPERCALL) {
-		settle(vm, v); /* not the entry that follows the exit: that one was not seen */
+	if (v->state == KES_VCPU_CALLED) {
+		settle(vm, v);
 		return;
 	}
+	/* Open: this is the entry that follows the exit, for an exit in between would have settled it. */
 	ret = read_u64(exit_area(v) + __builtin_offsetof(struct kvm_run_hypercall, ret));
 	send_answer(vm, v, ret, 0);
 	conversion_over(v);

@@ -41,11 +41,7 @@ struct kvm_vcpu_arch {
 	bool guest_state_protected;
 };
 
-/* What user space maps: include/uapi/linux/kvm.h, struct kvm_run. The offsets are ABI, but CO-RE has
- * nothing against a little certainty. */
-struct kvm_run {
-	u32 exit_reason;
-};
+struct kvm_run;
 
 struct kvm_vcpu {
 	struct kvm *kvm;

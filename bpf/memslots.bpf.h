@@ -38,8 +38,10 @@ static long memslot_step(u32 step, struct memslot_walk *walk)
 		return 0;
 	}
 	r = record_begin(walk->vm, KES_MEMSLOT);
-	if (!r)
+	if (!r) {
+		walk->vm->memslots_generation = ~0ull; /* once more, next time */
 		return 1;
+	}
 	r->memslot.gfn = read_u64(MEMBER(slot, kvm_memory_slot, base_gfn));
 	r->memslot.npages = read_u64(MEMBER(slot, kvm_memory_slot, npages));
 	r->memslot.slot = read_u16(MEMBER(slot, kvm_memory_slot, id));
@@ -62,16 +64,17 @@ static long memslot_bucket(u32 bucket, struct memslot_walk *walk)
 static __noinline int memslots_send(struct kes_vm_slot *vm, u64 kvm)
 {
 	struct memslot_walk walk = { .vm = vm };
-	u64 set;
+	u64 set, sent;
 	u32 buckets;
 
 	if (!vm || !bpf_core_field_exists(struct kvm_memslots, id_hash))
 		return 0; /* before 5.17: the C half says that it does not know the memory */
 	set = read_u64(MEMBER(kvm, kvm, memslots));
 	walk.generation = read_u64(MEMBER(set, kvm_memslots, generation)) & ~GENERATION_UPDATE;
-	if (!set || walk.generation == vm->memslots_generation)
-		return 0;
-	vm->memslots_generation = walk.generation;
+	sent = vm->memslots_generation;
+	if (!set || walk.generation == sent ||
+		__sync_val_compare_and_swap(&vm->memslots_generation, sent, walk.generation) != sent)
+		return 0; /* known, or on its way from another vCPU */
 	walk.buckets = MEMBER(set, kvm_memslots, id_hash);
 	walk.link = bpf_core_field_offset(struct kvm_memory_slot, id_node);
 	if (read_u32(MEMBER(set, kvm_memslots, node_idx)))

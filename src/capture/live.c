@@ -349,6 +349,8 @@ int live_new(struct live **ret, const struct live_options *options, struct error
 	r = attach_all(live, err);
 	if (r)
 		return r;
+	if (options->answers_now)
+		live_hook_answers(live);
 	live_inventory(live);
 	live->setup_ns = clock_now_ns() - start;
 	*ret = TAKE_PTR(live);

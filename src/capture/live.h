@@ -20,6 +20,7 @@ struct live;
 struct live_options {
 	size_t ring_bytes;   /* rounded up to a power of two of pages; 0: LIVE_RING_DEFAULT */
 	bool no_trampolines; /* do as on a kernel that refuses them */
+	bool answers_now;    /* hook answers at once, not when the first VM comes that may ask */
 	bool count_runs;     /* have the kernel count and time the programs' runs */
 	bool verbose;	     /* libbpf's own words to stderr */
 };

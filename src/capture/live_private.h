@@ -47,6 +47,8 @@ struct live {
 	int cpus;
 	struct kes_count_key *count_keys; /* one batch of counts */
 	uint64_t *count_values;		  /* its values, [key * cpus + cpu] */
+	uint32_t *mixed; /* pids whose counts are several VMs' */
+	size_t n_mixed;
 	struct watched *watched;
 	size_t n_watched;
 };

@@ -268,6 +268,44 @@ static void merge_owners(struct owners *owners)
 	owners->n = kept;
 }
 
+static bool is_mixed(const struct live *live, uint32_t pid)
+{
+	for (size_t i = 0; i < live->n_mixed; i++)
+		if (live->mixed[i] == pid)
+			return true;
+	return false;
+}
+
+/* Once several VMs have counted together, no later count is one VM's, until all begin again. */
+static int remember_mixed(struct live *live, struct owners *owners)
+{
+	for (size_t i = 0; i < owners->n; i++) {
+		uint32_t *grown;
+
+		if (is_mixed(live, owners->list[i].pid)) {
+			owners->list[i].vm = 0;
+			continue;
+		}
+		if (owners->list[i].vm)
+			continue;
+		grown = reallocarray(live->mixed, live->n_mixed + 1, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		live->mixed = grown;
+		grown[live->n_mixed++] = owners->list[i].pid;
+	}
+	return 0;
+}
+
+static void forget_mixed(struct live *live, uint32_t pid)
+{
+	for (size_t i = 0; i < live->n_mixed; i++)
+		if (live->mixed[i] == pid) {
+			live->mixed[i] = live->mixed[--live->n_mixed];
+			return;
+		}
+}
+
 static int compare_counted(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct kes_count_key));
@@ -374,6 +412,7 @@ static void drop_counts_of(struct live *live, uint32_t pid)
 		if (key.tgid == pid)
 			drop_count(live, &key);
 	}
+	forget_mixed(live, pid);
 }
 
 /* ---- ended VMs ---- */
@@ -468,6 +507,9 @@ int live_collect(struct live *live, record_fn take, void *context)
 	if (r)
 		return r;
 	merge_owners(&owners);
+	r = remember_mixed(live, &owners);
+	if (r)
+		return r;
 	r = collect_counts(live, &owners, take, context);
 	for (size_t i = 0; i < n_ended; i++)
 		free_slot(live, ended[i]);
@@ -517,6 +559,7 @@ void live_tables_free(struct live *live)
 	free(live->end_seen);
 	free(live->ending);
 	free(live->counted);
+	free(live->mixed);
 	free(live->count_keys);
 	free(live->count_values);
 }

@@ -231,6 +231,7 @@ int session_run_live(struct session *session, struct error *err)
 	struct live_options live_options = {
 		.ring_bytes = options->ring_bytes,
 		.no_trampolines = options->no_trampolines,
+		.answers_now = options->command != NULL,
 		.verbose = options->verbose,
 	};
 	int r;

@@ -281,6 +281,7 @@ static int on_vm_end(struct model *model, struct vm *vm, const struct kes_record
 	ret = close_unanswered(model, vm, r);
 	vm->alive = false;
 	vm->end_ns = r->ts_ns;
+	vm->sent = r->vm_end.sent;
 	model->n_ended++;
 	if (!ret)
 		ret = emit(model, &event);
@@ -479,28 +480,32 @@ static void set_counter(struct vm_counters *counters, const struct kes_count *co
 		counters->hypercalls[count->index] = count->total;
 }
 
+/* Counts that are several VMs' together are none's alone. */
+static void share_counters(struct model *model, uint32_t pid)
+{
+	for (size_t i = 0; i < model->n_vms; i++)
+		if (model->vms[i]->pid == pid && model->vms[i]->known)
+			memset(&model->vms[i]->counters, 0, sizeof(model->vms[i]->counters));
+}
+
 static int on_count(struct model *model, struct vm *vm, const struct kes_record *r)
 {
+	size_t others = model->n_others;
 	struct vm_counters *counters = vm ? &vm->counters : other_counters(model, r->count.pid);
 
 	if (counters)
 		set_counter(counters, &r->count);
+	if (model->n_others > others)
+		share_counters(model, r->count.pid);
 	return 0;
 }
 
-void model_other_counters(const struct model *model, struct vm_counters *sum)
+const struct vm_counters *model_process_counters(const struct model *model, uint32_t pid)
 {
-	memset(sum, 0, sizeof(*sum));
-	for (size_t i = 0; i < model->n_others; i++) {
-		const struct vm_counters *one = &model->others[i].counters;
-
-		for (int j = 0; j < KES_EXIT_REASONS; j++) {
-			sum->exits[j] += one->exits[j];
-			sum->exit_errors[j] += one->exit_errors[j];
-		}
-		for (int j = 0; j < KES_HYPERCALLS; j++)
-			sum->hypercalls[j] += one->hypercalls[j];
-	}
+	for (size_t i = 0; i < model->n_others; i++)
+		if (model->others[i].pid == pid)
+			return &model->others[i].counters;
+	return NULL;
 }
 
 /* ---- the dispatcher ---- */

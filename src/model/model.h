@@ -84,7 +84,8 @@ struct model_totals {
 };
 void model_totals(const struct model *model, struct model_totals *ret);
 
-/* Counts of processes that are not one VM's: several VMs in one process, or none known. Summed up. */
-void model_other_counters(const struct model *model, struct vm_counters *ret);
+/* What a process with several VMs made all together: it cannot be told which of them made what. NULL
+ * where the counts are one VM's, in vm->counters. */
+const struct vm_counters *model_process_counters(const struct model *model, uint32_t pid);
 
 #endif

@@ -244,8 +244,9 @@ int vm_memslot(struct vm *vm, const struct kes_memslot *record)
 	if (record->index == 0) {
 		vm->n_snapshot = 0;
 		vm->snapshot_total = record->total;
+		vm->snapshot_generation = record->generation;
 	}
-	if (record->index != vm->n_snapshot || record->total != vm->snapshot_total ||
+	if (record->generation != vm->snapshot_generation || record->index != vm->n_snapshot || record->total != vm->snapshot_total ||
 		record->total > MAX_MEMSLOTS || record->index >= record->total ||
 		!record->npages || record->npages > PAGEMAP_FRAMES ||
 		record->gfn > PAGEMAP_FRAMES - record->npages) {

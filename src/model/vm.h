@@ -71,6 +71,7 @@ struct vm {
 	size_t n_memslots;
 	struct memslot *snapshot; /* the one that is coming in */
 	size_t n_snapshot, snapshot_total;
+	uint64_t snapshot_generation;
 
 	struct request *requests; /* sorted by vcpu */
 	size_t n_requests;
@@ -81,6 +82,7 @@ struct vm {
 	uint64_t gap_seen;	 /* seen when the open gap began */
 	uint64_t lost[KES_CAUSE_MAX]; /* as counted by the kernel */
 	uint64_t lost_since_ns;
+	uint64_t sent; /* sequence numbers the kernel gave out in all; 0 until the VM ended */
 };
 
 const char *plane_name(enum plane plane);

@@ -7,12 +7,12 @@
 #include "base/cleanup.h"
 #include "output/output.h"
 
-static uint64_t all_exits(const struct vm *vm)
+static uint64_t all_exits(const struct vm_counters *counters)
 {
 	uint64_t sum = 0;
 
 	for (int i = 0; i < KES_EXIT_REASONS; i++)
-		sum += vm->counters.exits[i] + vm->counters.exit_errors[i];
+		sum += counters->exits[i] + counters->exit_errors[i];
 	return sum;
 }
 
@@ -23,6 +23,7 @@ struct row {
 	const struct vm *vm;
 	uint64_t pages[PAGE_STATES];
 	uint64_t open;
+	const struct vm_counters *process; /* NULL: the VM has its own */
 };
 
 typedef void (*cell_fn)(const struct row *row, char *text, size_t size);
@@ -106,7 +107,10 @@ static void cell_open(const struct row *row, char *text, size_t size)
 
 static void cell_exits(const struct row *row, char *text, size_t size)
 {
-	snprintf(text, size, "%llu", (unsigned long long)all_exits(row->vm));
+	if (row->process)
+		snprintf(text, size, "(%llu)", (unsigned long long)all_exits(row->process));
+	else
+		snprintf(text, size, "%llu", (unsigned long long)all_exits(&row->vm->counters));
 }
 
 static const struct column {
@@ -162,6 +166,13 @@ static void add_counters(json_object *object, const char *key, const uint64_t *c
 	json_object_object_add(object, key, list);
 }
 
+static void add_all_counters(json_object *object, const struct vm_counters *counters)
+{
+	add_counters(object, "exits", counters->exits, KES_EXIT_REASONS);
+	add_counters(object, "exit_errors", counters->exit_errors, KES_EXIT_REASONS);
+	add_counters(object, "hypercalls", counters->hypercalls, KES_HYPERCALLS);
+}
+
 static void write_json(FILE *out, const struct row *row)
 {
 	json_object *object = json_object_new_object(), *pages = json_object_new_object();
@@ -190,9 +201,16 @@ static void write_json(FILE *out, const struct row *row)
 	json_object_object_add(object, "unanswered", json_object_new_uint64(vm->totals.unanswered));
 	json_object_object_add(object, "faults", json_object_new_uint64(vm->totals.faults));
 	json_object_object_add(object, "open", json_object_new_uint64(row->open));
-	add_counters(object, "exits", vm->counters.exits, KES_EXIT_REASONS);
-	add_counters(object, "exit_errors", vm->counters.exit_errors, KES_EXIT_REASONS);
-	add_counters(object, "hypercalls", vm->counters.hypercalls, KES_HYPERCALLS);
+	if (vm->sent)
+		json_object_object_add(object, "sent", json_object_new_uint64(vm->sent));
+	if (row->process) { /* of all VMs of the process together */
+		json_object *process = json_object_new_object();
+
+		add_all_counters(process, row->process);
+		json_object_object_add(object, "process", process);
+	} else {
+		add_all_counters(object, &vm->counters);
+	}
 	fprintf(out, "%s\n",
 		json_object_to_json_string_ext(object,
 			JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -234,6 +252,7 @@ int list_write(FILE *out, const struct model *model, const struct list_options *
 			continue;
 		}
 		shown++;
+		row.process = row.vm->known ? model_process_counters(model, row.vm->pid) : NULL;
 		vm_count(row.vm, PLANE_GUEST, row.pages);
 		row.open = vm_open_requests(row.vm, &oldest_ns);
 		if (options->json)

@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The lab tests on one kernel: boots it with tests/lab/suite, then verifies.
+#
+#   run.sh 6.1 | 6.12 | sw-protected
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib.sh"
+build=$here/../../build
+job=$build/lab/$1
+
+rm -rf "$job"
+mkdir -p "$job/out"
+cp "$here/suite" "$job/run"
+cp -r "$here/../guest/scripts" "$job/scripts"
+echo "$1" >"$job/kind"
+bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
+"$here/bundle.sh" "$job/root" "$build/kvm-encstat" "$build/tests/guest" "$bpftool"
+if "$here/boot.sh" "$1" "$job" 600 >"$job/boot.log" 2>&1; then
+	pass "lab $1: booted and ran"
+	"$here/verify.sh" "$1" "$job/out"
+else
+	fail "lab $1: booted and ran" "$(cat "$job/boot.log")"
+fi
