@@ -26,7 +26,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check demo bench install clean deps unit guest format
+.PHONY: all check demo bench install clean deps unit guest fuzzers format
 
 # ---- the kernel half -------------------------------------------------------------------------------
 
@@ -80,11 +80,25 @@ $(B)/tests/guest: $(GUEST_SOURCES) $(wildcard tests/guest/*.h) include/kvm_abi.h
 	$(call say,GUEST,$@)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g -static -pthread $(WARNINGS) \
 		-Iinclude $(GUEST_SOURCES) -o $@
 
+# Fuzzers take clang; each runs for FUZZ_SECONDS on its corpus, kept outside the checkout.
+FUZZERS      := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SOURCES := $(filter-out src/cli/% src/capture/live%,$(SOURCES))
+FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=$(B)/fuzz/%.o)
+FUZZ_FLAGS   := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+
+$(B)/fuzz/%.o: %.c | packages
+	$(call say,CC,$@)mkdir -p $(@D) && $(CLANG) $(KES_CFLAGS) $(FUZZ_FLAGS) -c $< -o $@
+
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJECTS)
+	$(call say,FUZZ,$@)$(CLANG) $(filter-out -Wmissing-prototypes,$(KES_CFLAGS)) $(FUZZ_FLAGS) \
+		-fsanitize=fuzzer $< $(FUZZ_OBJECTS) $(LIBS) -o $@
+
+fuzzers: $(FUZZERS)
 unit: $(UNIT_TESTS)
 guest: $(B)/tests/guest
 
 check: deps
-	$(Q)$(MAKE) --no-print-directory all unit guest $(B)/kvm-encstat-sanitized
+	$(Q)$(MAKE) --no-print-directory all unit guest fuzzers $(B)/kvm-encstat-sanitized
 	$(Q)tests/check.sh
 
 demo: deps

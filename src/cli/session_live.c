@@ -205,6 +205,8 @@ static int run_loop(struct loop *loop, struct error *err)
 		r = child_start(&loop->child, options->command, err);
 	if (r)
 		return r;
+	if (loop->end_ns == UINT64_MAX && !options->command)
+		fputs("kvm-encstat: watching; Ctrl-C ends it\n", stderr);
 	while (!loop->stop && !r)
 		r = turn(loop);
 	if (!r)

@@ -127,9 +127,12 @@ static void write_time(FILE *out, const struct style *style, uint64_t ts_ns)
 static void write_range(FILE *out, const struct event *event)
 {
 	char size[24];
-	uint64_t bytes = event->npages < (1ull << 52) ? event->npages << 12 : UINT64_MAX;
 
-	fprintf(out, " 0x%llx+%s", (unsigned long long)event->gpa, bytes_exact(bytes, size));
+	fprintf(out, " 0x%llx+", (unsigned long long)event->gpa);
+	if (event->npages <= PAGEMAP_FRAMES)
+		fputs(bytes_exact(event->npages << 12, size), out);
+	else /* nothing real: shown as it came */
+		fprintf(out, "0x%llx pages", (unsigned long long)event->npages);
 }
 
 static const char *page_size_name(uint64_t attrs)

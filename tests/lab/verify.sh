@@ -200,6 +200,19 @@ equal "$(name "late: what was not is unknown")" "$(jq '([.memslots[][1]] | add) 
 	"$(jq .pages.unknown "$out/late.out")"
 replayed late map --json
 
+# ---- the whole host: answers that were given before their hook was there are found all the same ----
+
+for run in host host--no-trampolines; do
+	truth=$(cat "$out/$run.truth")
+	status $run 0
+	check_map $run $run 1 "$truth"
+	"$encstat" replay "$out/$run.ke" events --json >"$out/$run.out" 2>/dev/null
+	equal "$(name "$run: as many events as conversions")" "$(jq .accepted <<<"$truth")" \
+		"$(kinds $run converted)"
+	equal "$(name "$run: no answer missed")" 0 "$(jq -s '[.[] | select(.kind == "no-answer" or
+		.kind == "unanswered")] | length' "$out/$run.out")"
+done
+
 # ---- ends ----
 
 equal "$(name "record: keeps the command's status")" 7 "$(cat "$out/record.status")"

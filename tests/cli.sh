@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The command line: usage, errors, and what a host that lacks something is told. No guest is run here.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/lib.sh
+encstat=$PWD/build/kvm-encstat-sanitized
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+golden=tests/golden/boot.ke
+
+# says NAME STATUS PATTERN COMMAND...: the status, and the pattern in what it prints
+says() {
+	local name=$1 status=$2 pattern=$3 output got
+	shift 3
+	output=$("$@" 2>&1 </dev/null)
+	got=$?
+	if [ $got -eq "$status" ] && grep -qE -- "$pattern" <<<"$output" &&
+		! grep -qE 'libbpf:|ERROR: |runtime error' <<<"$output"; then
+		pass "cli: $name"
+	else
+		fail "cli: $name" "status $got (want $status), no /$pattern/ in: $output"
+	fi
+}
+
+says 'no command' 2 '^usage' "$encstat"
+says 'help' 0 'commands:' "$encstat" --help
+says 'version' 0 'kvm-encstat [0-9]' "$encstat" --version
+says 'unknown command' 2 "no command 'mpa'" "$encstat" mpa
+says 'half a command' 2 'did you mean record' "$encstat" rec
+for command in list events map record replay doctor; do
+	says "$command --help" 0 "^usage: kvm-encstat $command" "$encstat" $command --help
+	says "$command, unknown option" 2 'does not know|wants a capture' "$encstat" $command --nonsense
+done
+says 'bad duration' 2 "duration cannot be 'soon'" "$encstat" list --duration soon
+says 'negative duration' 2 'duration cannot be' "$encstat" list --duration=-1
+says 'bad ring size' 2 "ring-size cannot be '12x'" "$encstat" list --ring-size 12x
+says 'huge ring size' 2 'ring-size cannot be' "$encstat" list --ring-size 99999999999999999999
+says 'bad abi' 2 'map-gpa-range or page-enc-status' "$encstat" list --abi tdx
+says 'bad plane' 2 'guest or host' "$encstat" map --plane air
+says 'bad format' 2 'text, json or ranges' "$encstat" map --format pdf
+says 'missing value' 2 'wants a value' "$encstat" record -o
+says 'two VMs' 2 "does not take 'b'" "$encstat" map a b
+says 'nothing after --' 2 'wants a command' "$encstat" record --
+says 'replay without a file' 2 'wants a capture' "$encstat" replay
+says 'replay of what cannot be replayed' 2 "'record' does not read" "$encstat" replay $golden record
+says 'replay with a duration' 2 'has its records already' "$encstat" replay $golden list --duration 1
+says 'hostile words are escaped' 2 'x1b' "$encstat" $'\x1b[2Jx'
+
+says 'no such capture' 1 'No such file' "$encstat" replay "$work/none.ke" list
+says 'a folder for a capture' 1 'kvm-encstat: ' "$encstat" replay "$work" list
+head -c 5000 /dev/zero >"$work/zero.ke"
+says 'not a capture' 1 'not a kvm-encstat capture' "$encstat" replay "$work/zero.ke" list
+says 'no such VM' 1 "no VM 'nobody'" "$encstat" replay $golden map nobody
+says 'several VMs are listed' 1 'may be any of several|there are several' \
+	"$encstat" replay tests/golden/two-vms.ke map guest
+says 'output to a full disk' 1 'writing the output failed' \
+	sh -c "'$encstat' replay $golden events --json >/dev/full"
+says 'a reader that goes away' 0 '^[{]' sh -c "'$encstat' replay $golden events --json | head -n 1"
+head -c 1500 $golden >"$work/cut.ke"
+says 'a cut capture is read and marked' 3 'not closed' "$encstat" replay "$work/cut.ke" list
+
+# What a host may lack. The plain binary: sanitizers do not go with dropped privileges everywhere.
+encstat=$PWD/build/kvm-encstat
+if [ "$(id -u)" -eq 0 ]; then
+	says 'not root' 1 'run as root, or with CAP_BPF' setpriv --reuid 65534 --clear-groups "$encstat" list
+	says 'not root, doctor' 1 'run as root, or with CAP_BPF' setpriv --reuid 65534 --clear-groups "$encstat" doctor
+	says 'no BTF' 1 'CONFIG_DEBUG_INFO_BTF' unshare -m sh -c \
+		"mount -t tmpfs none /sys/kernel/btf && exec '$encstat' list"
+	says 'a command that cannot be run' 1 "cannot run 'no-such-command'" "$encstat" list -- no-such-command
+	: >"$work/there.ke"
+	says 'a capture that exists' 1 'exists' "$encstat" record -o "$work/there.ke" -- true
+	says 'overwritten when told to' 0 'written to' "$encstat" record -f -o "$work/there.ke" -- true
+	says 'the status of the command' 7 'written to' "$encstat" record -o "$work/status.ke" -- sh -c 'exit 7'
+	says 'a command that is killed' 137 'written to' "$encstat" record -o "$work/killed.ke" -- sh -c 'kill -9 $$'
+	says 'a disk that is full' 3 'No space left' "$encstat" list --force --save /dev/full -- true
+	says 'a ring that is rounded' 0 'the ring has 8192 bytes' "$encstat" list --ring-size 5000
+	says '--verbose works' 0 'no VM|ID' sh -c "'$encstat' list --verbose 2>/dev/null"
+else
+	skip 'cli: what needs root' 'not root'
+fi

@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The rules that the tree keeps: who may include whom, an SPDX line in each file, no unbounded string
+# functions, options said alike in help and in the manual.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/lib.sh
+
+# allowed LAYER INCLUDED...: files of src/LAYER include headers of these layers only
+allowed() {
+	local layer=$1 bad
+	shift
+	bad=$(grep -rnE '^#include "(base|model|capture|output|cli|bpf)/' "src/$layer" |
+		grep -vE "\"($(IFS='|'; echo "$*"))/")
+	equal "layers: $layer includes $*" "" "$bad"
+}
+
+allowed base base
+allowed model base model
+allowed capture base model capture bpf
+allowed output base model output
+allowed cli base model capture output cli
+equal "layers: only capture/live* uses libbpf" "" \
+	"$(grep -rlE '#include <bpf/' src | grep -v '^src/capture/live')"
+equal "layers: nothing but main.c has a main()" src/cli/main.c "$(grep -rlE '^int main\(' src)"
+equal "layers: nothing calls exit()" "" "$(grep -rnE '[^_]exit\(' src | grep -vE '_exit\(|[a-z]_exit')"
+
+equal "spdx: in each file" "" "$(git ls-files 2>/dev/null | grep -vE \
+	'^LICENSE$|\.gitignore$|\.ke$|\.json$|\.txt$|\.md$|corpus/|tests/golden/' |
+	while read -r file; do grep -q 'SPDX-License-Identifier: GPL-2.0-only' "$file" || echo "$file"; done)"
+equal "source: no unbounded string functions" "" \
+	"$(grep -rnE '\b(atoi|strcpy|strcat|sprintf|gets)\(' src)"
+
+for command in list events map record replay doctor; do
+	help=$(build/kvm-encstat "$command" --help)
+	for option in $(grep -oE -- '--[a-z-]+' <<<"$help" | sort -u); do
+		try "man: $command $option is there" grep -qF -- "$(sed 's/-/\\-/g' <<<"$option")" \
+			<(sed 's/\\-/-/g; s/-/\\-/g' man/kvm-encstat.8)
+	done
+done
