@@ -173,8 +173,13 @@ static __always_inline void conversion_requested(u64 vcpu)
 	struct kes_host *h = the_host();
 	struct kes_record *r;
 
-	if (!v || !h || !c || bpf_probe_read_kernel(&call, sizeof(call), (void *)exit_area(v)) ||
-		call.nr != KES_HC_MAP_GPA_RANGE)
+	if (!v || !h || !c)
+		return; /* counted where it failed */
+	if (bpf_probe_read_kernel(&call, sizeof(call), (void *)exit_area(v))) {
+		__sync_fetch_and_add(&vm->lost[KES_CAUSE_UNATTRIBUTED], 1);
+		return;
+	}
+	if (call.nr != KES_HC_MAP_GPA_RANGE)
 		return;
 	if (v->state == KES_VCPU_OPEN) /* the older answer lay where this request lies now */
 		send_answer(vm, v, 0, KES_F_NO_ANSWER);
@@ -200,7 +205,7 @@ static __always_inline void conversion_requested(u64 vcpu)
 	memslots_check(vm, v->kvm, v->request_ns);
 }
 
-/* The VMM enters KVM_RUN again: its answer, if it owed one, is in the run page. vcpu is loaded. */
+/* The VMM enters KVM_RUN again: its answer, if it owed one, is in the run page. */
 static __always_inline void conversion_answered(u64 vcpu)
 {
 	struct kes_vm_slot *vm;

@@ -32,7 +32,6 @@ struct kvm_arch {
 
 struct kvm {
 	struct kvm_memslots *memslots[2];
-	pid_t userspace_pid;
 	struct kvm_arch arch;
 };
 

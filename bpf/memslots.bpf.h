@@ -61,6 +61,16 @@ static long memslot_bucket(u32 bucket, struct memslot_walk *walk)
 	return 0;
 }
 
+static __always_inline void memslots_send_none(struct kes_vm_slot *vm, u64 generation)
+{
+	struct kes_record *r = record_begin(vm, KES_MEMSLOT);
+
+	if (!r)
+		return;
+	r->memslot.generation = generation;
+	record_end(r, false);
+}
+
 static __noinline int memslots_send(struct kes_vm_slot *vm, u64 kvm)
 {
 	struct memslot_walk walk = { .vm = vm };
@@ -86,6 +96,8 @@ static __noinline int memslots_send(struct kes_vm_slot *vm, u64 kvm)
 	walk.counting = false;
 	if (walk.total)
 		bpf_loop(buckets, memslot_bucket, &walk, 0);
+	else
+		memslots_send_none(vm, walk.generation);
 	return 0;
 }
 

@@ -78,8 +78,12 @@ static __always_inline void faulted(u64 vcpu, s64 err)
 	struct kes_vcpu *v = vcpu_find(vcpu, &vm);
 	struct kes_record *r;
 
-	if (!v || bpf_probe_read_kernel(&fault, sizeof(fault), (void *)exit_area(v)))
+	if (!v)
+		return; /* counted where it failed */
+	if (bpf_probe_read_kernel(&fault, sizeof(fault), (void *)exit_area(v))) {
+		__sync_fetch_and_add(&vm->lost[KES_CAUSE_UNATTRIBUTED], 1);
 		return;
+	}
 	r = record_begin(vm, KES_FAULT);
 	if (!r)
 		return;

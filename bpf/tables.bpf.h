@@ -121,7 +121,7 @@ static __always_inline void count(u32 tgid, u32 counter, u32 index)
 		if (total)
 			__sync_fetch_and_add(total, 1);
 		else
-			host_lost(KES_CAUSE_TABLE_FULL);
+			host_lost(KES_CAUSE_COUNTS_FULL);
 	}
 }
 

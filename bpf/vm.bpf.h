@@ -93,10 +93,6 @@ static __noinline struct kes_vm_slot *vm_add(u64 kvm, struct task_struct *task, 
 		host_lost(KES_CAUSE_TABLE_FULL);
 		return NULL;
 	}
-	if (bpf_map_update_elem(&slot_of, &kvm, &slot, BPF_NOEXIST)) {
-		bpf_map_push_elem(&free_slots, &slot, 0); /* another vCPU of it was first */
-		return vm_lookup(kvm, ret_slot);
-	}
 	vm->seq = 0;
 	for (int i = 0; i < KES_CAUSE_MAX; i++)
 		vm->lost[i] = 0;
@@ -107,6 +103,12 @@ static __noinline struct kes_vm_slot *vm_add(u64 kvm, struct task_struct *task, 
 	vm->born = flags & KES_F_BORN;
 	vm->id = __sync_fetch_and_add(&h->vms, 1) + 1;
 	vm->kvm = kvm;
+	if (bpf_map_update_elem(&slot_of, &kvm, &slot, BPF_NOEXIST)) { /* another vCPU was first */
+		vm->id = 0;
+		vm->kvm = 0;
+		bpf_map_push_elem(&free_slots, &slot, 0);
+		return vm_lookup(kvm, ret_slot);
+	}
 	*ret_slot = slot;
 	send_vm_new(vm, kvm, task);
 	return vm;
@@ -151,11 +153,17 @@ static __always_inline bool vcpu_is_svm(u64 vcpu)
 static __noinline struct kes_vcpu *vcpu_add(u64 vcpu, u8 vm_flags)
 {
 	u64 kvm = read_u64(MEMBER(vcpu, kvm_vcpu, kvm));
-	struct kes_vcpu new = { .kvm = kvm };
+	struct kes_vcpu new = { .kvm = kvm }, *old;
+	struct kes_host *h = the_host();
 	struct kes_vm_slot *vm;
 
-	if (!kvm)
+	old = bpf_map_lookup_elem(&vcpus, &vcpu);
+	if (old && old->unhooked && h) /* of a vCPU that is no more */
+		__sync_fetch_and_add(&h->settled, 1);
+	if (!kvm) {
+		host_lost(KES_CAUSE_UNATTRIBUTED);
 		return NULL;
+	}
 	vm = vm_lookup(kvm, &new.slot);
 	if (!vm)
 		vm = vm_add(kvm, bpf_get_current_task_btf(), vm_flags, &new.slot);

@@ -25,7 +25,6 @@ enum kes_kind {
 	/* written by the C half from the kernel's tables; outside the sequence (seq is 0) */
 	KES_LOSS = 32,  /* records that did not fit: a total, per cause */
 	KES_COUNT = 33, /* a counter that lives in the kernel: a total */
-	KES_MARK = 34,  /* the stream was alive at ts_ns */
 	KES_KIND_MAX,
 };
 
@@ -55,7 +54,8 @@ enum kes_reason {
 enum kes_cause {
 	KES_CAUSE_RING_FULL = 0,     /* the ring had no room: the reader was too slow */
 	KES_CAUSE_TABLE_FULL = 1,    /* no room for one more VM or vCPU in the kernel's tables */
-	KES_CAUSE_UNATTRIBUTED = 2,  /* an exit whose vCPU could not be proved */
+	KES_CAUSE_UNATTRIBUTED = 2,  /* an exit whose vCPU could not be proved, or not be read */
+	KES_CAUSE_COUNTS_FULL = 3,   /* no room for one more counter: counts are short, no record is */
 	KES_CAUSE_MAX,
 };
 
@@ -101,7 +101,7 @@ struct kes_memslot {
 	__u32 slot;       /* KVM's slot id */
 	__u32 flags;      /* KVM_MEM_* */
 	__u32 index;      /* 0-based place in this snapshot */
-	__u32 total;      /* memslots in this snapshot; 0: the VM has none, gfn and npages are 0 */
+	__u32 total;      /* memslots in this snapshot; 0: the VM has none, this record says only that */
 	__u64 generation; /* kvm_memslots.generation */
 };
 

@@ -45,7 +45,7 @@ says 'two VMs' 2 "does not take 'b'" "$encstat" map a b
 says 'nothing after --' 2 'wants a command' "$encstat" record --
 says 'replay without a file' 2 'wants a capture' "$encstat" replay
 says 'replay of what cannot be replayed' 2 "'record' does not read" "$encstat" replay $golden record
-says 'replay with a duration' 2 'has its records already' "$encstat" replay $golden list --duration 1
+says 'replay with a duration' 2 'does not know' "$encstat" replay $golden list --duration 1
 says 'hostile words are escaped' 2 'x1b' "$encstat" $'\x1b[2Jx'
 
 says 'no such capture' 1 'No such file' "$encstat" replay "$work/none.ke" list
@@ -64,8 +64,8 @@ says 'a cut capture is read and marked' 3 'not closed' "$encstat" replay "$work/
 # What a host may lack. The plain binary: sanitizers do not go with dropped privileges everywhere.
 encstat=$PWD/build/kvm-encstat
 if [ "$(id -u)" -eq 0 ]; then
-	says 'not root' 1 'run as root, or with CAP_BPF' setpriv --reuid 65534 --clear-groups "$encstat" list
-	says 'not root, doctor' 1 'run as root, or with CAP_BPF' setpriv --reuid 65534 --clear-groups "$encstat" doctor
+	says 'not root' 1 'run as root' setpriv --reuid 65534 --clear-groups "$encstat" list
+	says 'not root, doctor' 1 'run as root' setpriv --reuid 65534 --clear-groups "$encstat" doctor
 	says 'no BTF' 1 'CONFIG_DEBUG_INFO_BTF' unshare -m sh -c \
 		"mount -t tmpfs none /sys/kernel/btf && exec '$encstat' list"
 	says 'a command that cannot be run' 1 "cannot run 'no-such-command'" "$encstat" list -- no-such-command
@@ -74,7 +74,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	says 'overwritten when told to' 0 'written to' "$encstat" record -f -o "$work/there.ke" -- true
 	says 'the status of the command' 7 'written to' "$encstat" record -o "$work/status.ke" -- sh -c 'exit 7'
 	says 'a command that is killed' 137 'written to' "$encstat" record -o "$work/killed.ke" -- sh -c 'kill -9 $$'
-	says 'a disk that is full' 3 'No space left' "$encstat" list --force --save /dev/full -- true
+	says 'a disk that is full' 1 'No space left' "$encstat" list --force --save /dev/full -- true
 	says 'a ring that is rounded' 0 'the ring has 8192 bytes' "$encstat" list --ring-size 5000
 	says '--verbose works' 0 'no VM|ID' sh -c "'$encstat' list --verbose 2>/dev/null"
 else

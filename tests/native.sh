@@ -23,13 +23,15 @@ for options in '' --no-trampolines; do
 		timeout -s KILL 60 build/tests/guest --truth "$work/truth" $scripts/exits.guest \
 		>"$work/exits.out" 2>"$work/exits.err"
 	equal "$name: the guest and the tool end well" 0 $?
+	# other VMs may live on this host: only the guest's line counts
+	jq -c 'select(.name | startswith("guest["))' "$work/exits.out" >"$work/guest.out"
 	equal "$name: exits by reason, as the VMM counted" "$(jq -c .exits "$work/truth")" \
-		"$(jq -c .exits "$work/exits.out")"
-	equal "$name: nothing lost" 0 "$(jq .lost "$work/exits.out")"
+		"$(jq -c .exits "$work/guest.out")"
+	equal "$name: nothing lost" 0 "$(jq .lost "$work/guest.out")"
 	equal "$name: its memory" "$(jq '[.memslots[][1]] | add' "$work/truth")" \
-		"$(jq .memory_pages "$work/exits.out")"
+		"$(jq .memory_pages "$work/guest.out")"
 	matches "$name: no map, and says so" \
-		"$(build/kvm-encstat replay "$work/exits$options.ke" map 2>&1)" 'has no page map'
+		"$(build/kvm-encstat replay "$work/exits$options.ke" map guest 2>&1)" 'has no page map'
 	equal "$name: replay prints what live printed" "$(cat "$work/exits.out")" \
 		"$(build/kvm-encstat replay "$work/exits$options.ke" list --all --json 2>/dev/null)"
 done

@@ -38,7 +38,6 @@ static const char *const kinds[] = {
 	[KES_ATTRS] = "attrs",
 	[KES_LOSS] = "loss",
 	[KES_COUNT] = "count",
-	[KES_MARK] = "mark",
 };
 _Static_assert(ARRAY_SIZE(kinds) == KES_KIND_MAX, "a name for each kind");
 

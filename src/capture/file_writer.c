@@ -178,14 +178,17 @@ static int create(const char *path, bool force, struct error *err)
 	int r;
 
 	fd = open(
-		path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | (force ? O_TRUNC : O_EXCL), 0600);
+		path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | (force ? O_TRUNC : O_EXCL),
+		0600);
 	if (fd < 0) {
 		r = -errno;
 		error_set(err, r, "creating %s: %s", path, strerror(-r));
 		if (r == -EEXIST)
-			error_advise(err, "choose another name, or say that it may be replaced");
+			error_advise(err, "choose another name, or replace it with --force");
 		else if (r == -ENOENT)
 			error_advise(err, "the folder it shall be in must exist");
+		else if (r == -ELOOP)
+			error_advise(err, "it is a symbolic link: those are not followed");
 		return r;
 	}
 	/* One that was there may have been readable by others. */

@@ -65,6 +65,14 @@ static bool has_tracepoint(const struct btf *vmlinux, const struct btf *kvm, con
 		(kvm && btf__find_by_name_kind(kvm, type, BTF_KIND_TYPEDEF) > 0);
 }
 
+static bool has_function(const struct btf *vmlinux, const struct btf *kvm, const char *hook)
+{
+	const char *name = strchr(hook, '/') + 1;
+
+	return btf__find_by_name_kind(vmlinux, name, BTF_KIND_FUNC) > 0 ||
+		(kvm && btf__find_by_name_kind(kvm, name, BTF_KIND_FUNC) > 0);
+}
+
 /* Whether the kernel takes a trampoline at all: an empty program on a function that nobody calls but the
  * kernel's own BPF tests. Spares loading our second object where it cannot work. 0 or a negative errno;
  * a kernel without that function counts as willing. */
@@ -92,6 +100,7 @@ static int probe_trampoline(const struct btf *vmlinux)
 static int probe_kernel(struct live *live, struct error *err)
 {
 	static const int needed[] = { LIVE_HYPERCALL, LIVE_EXIT };
+	static const int functions[] = { LIVE_ANSWER_RUN, LIVE_END };
 	static const int tracepoints[] = { LIVE_HYPERCALL, LIVE_EXIT, LIVE_BIRTH, LIVE_ANSWER_FPU };
 	struct btf *vmlinux, *kvm;
 	int r = 0;
@@ -119,6 +128,9 @@ static int probe_kernel(struct live *live, struct error *err)
 			error_advise(err, "load it: modprobe kvm_amd, or modprobe kvm_intel");
 		}
 	live->trampoline_err = probe_trampoline(vmlinux);
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		if (has_function(vmlinux, kvm, live->hooks[functions[i]].name))
+			live->hooks[functions[i]].state = HOOK_STANDBY;
 	btf__free(kvm);
 	btf__free(vmlinux);
 	return r;
@@ -160,7 +172,7 @@ static int load_error(int r, struct error *err)
 {
 	if (r == -EPERM || r == -EACCES) {
 		error_set(err, r, "the kernel does not let us load BPF programs: %s", strerror(-r));
-		error_advise(err, "run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE");
+		error_advise(err, "run as root, or with CAP_SYS_ADMIN");
 	} else {
 		error_set(err, r, "loading the BPF programs failed: %s", strerror(-r));
 		error_advise(err, "--verbose shows the kernel's reasons");
@@ -226,6 +238,10 @@ static int open_trampoline(struct live *live)
 		return -errno;
 	live->trampoline->rodata->host_is_svm = live->observe->rodata->host_is_svm;
 	live->trampoline->rodata->wake_bytes = live->observe->rodata->wake_bytes;
+	bpf_program__set_autoload(live->trampoline->progs.on_run,
+		live->hooks[LIVE_ANSWER_RUN].state == HOOK_STANDBY);
+	bpf_program__set_autoload(live->trampoline->progs.on_destroy,
+		live->hooks[LIVE_END].state == HOOK_STANDBY);
 	bpf_object__for_each_map (map, live->trampoline->obj) {
 		struct bpf_map *shared =
 			bpf_object__find_map_by_name(live->observe->obj, bpf_map__name(map));
@@ -242,14 +258,15 @@ static void load_trampoline(struct live *live)
 	static const int hooks[] = { LIVE_ANSWER_RUN, LIVE_END };
 	int r = live->trampoline_err ? live->trampoline_err : open_trampoline(live);
 
-	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
-		live->hooks[hooks[i]].state = r ? HOOK_REFUSED : HOOK_STANDBY;
-		live->hooks[hooks[i]].err = r;
-	}
-	if (r) {
-		trampoline__destroy(live->trampoline);
-		live->trampoline = NULL;
-	}
+	if (!r)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (live->hooks[hooks[i]].state == HOOK_STANDBY) {
+			live->hooks[hooks[i]].state = HOOK_REFUSED;
+			live->hooks[hooks[i]].err = r;
+		}
+	trampoline__destroy(live->trampoline);
+	live->trampoline = NULL;
 }
 
 /* ---- attach ---- */
@@ -389,6 +406,24 @@ int live_inventory(struct live *live)
 	while (read(fd, nothing, sizeof(nothing)) > 0)
 		; /* the program writes records, not text */
 	return 0;
+}
+
+const char *live_shortcoming(const struct live *live)
+{
+	const struct hook *hooks = live->hooks;
+
+	if (hooks[LIVE_ANSWER_RUN].state < HOOK_STANDBY && hooks[LIVE_ANSWER_FPU].state < HOOK_STANDBY)
+		return "this kernel has no hook for the VMM's answers: they are read late, and some not at all";
+	if (hooks[LIVE_BIRTH].state != HOOK_ATTACHED)
+		return "this kernel has no hook for new vCPUs: no VM is known from birth, none is exact";
+	if (hooks[LIVE_INVENTORY].state != HOOK_ATTACHED)
+		return "this kernel has no iterator over files: VMs that run already are seen when they convert";
+	return NULL;
+}
+
+bool live_counts_runs(const struct live *live)
+{
+	return live->stats_fd >= 0;
 }
 
 const struct hook *live_hooks(struct live *live, size_t *ret_n)

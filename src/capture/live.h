@@ -66,6 +66,12 @@ int live_inventory(struct live *live);
 /* The hooks with their states; the array is live's. */
 const struct hook *live_hooks(struct live *live, size_t *ret_n);
 
+/* What this kernel lacks that makes what is seen less than it should be, in a sentence; NULL: nothing. */
+const char *live_shortcoming(const struct live *live);
+
+/* Whether hook.runs can be believed: asked for, and the kernel counts. */
+bool live_counts_runs(const struct live *live);
+
 size_t live_ring_bytes(const struct live *live);
 
 /* Milliseconds that opening, loading and attaching took. */

@@ -365,11 +365,12 @@ static int collect_count(struct live *live, const struct owners *owners,
 static void drop_count(struct live *live, const struct kes_count_key *key)
 {
 	struct counted *counted = find_counted(live, key);
-	size_t at = (size_t)(counted - live->counted);
+	size_t at;
 
 	bpf_map_delete_elem(table_fd(live->observe->maps.counts), key);
 	if (!counted)
 		return;
+	at = (size_t)(counted - live->counted);
 	memmove(counted, counted + 1, (live->n_counted - at - 1) * sizeof(*counted));
 	live->n_counted--;
 }

@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 
 #include "base/cleanup.h"
@@ -19,19 +20,27 @@ struct findings {
 	struct error *err;
 	struct live *live;
 	enum canary_result quiet, call;
+	char comm[KES_COMM_LEN]; /* ours, and so the guests' */
+	uint32_t canary;	 /* id of the last guest of ours */
 	uint64_t converted;
-	bool trampolines, fired;
+	bool trampolines;
 };
 
 /* ---- making it fire ---- */
 
+/* Counts the answers of our own throw-away guests: their process bears our name. */
 static int count_answer(void *context, const struct kes_record *records, size_t n)
 {
 	struct findings *findings = context;
 
-	for (size_t i = 0; i < n; i++)
-		if (records[i].kind == KES_ANSWER)
+	for (size_t i = 0; i < n; i++) {
+		const struct kes_record *r = &records[i];
+
+		if (r->kind == KES_VM_NEW && !strcmp(r->vm_new.comm, findings->comm))
+			findings->canary = r->vm;
+		else if (r->kind == KES_ANSWER && r->vm == findings->canary)
 			findings->converted++;
+	}
 	return 0;
 }
 
@@ -62,29 +71,34 @@ static const char *canary_text(enum canary_result result)
 
 /* ---- rows ---- */
 
-static const char *hook_advice(const struct hook *hook)
+static const char *hook_advice(const struct hook *hook, bool counted)
 {
+	bool trampoline = !strncmp(hook->name, "fentry/", 7);
+
 	switch (hook->state) {
 	case HOOK_ABSENT:
 		return "this kernel has no such hook";
 	case HOOK_REFUSED:
-		return hook->err == -EPERM ? "the kernel forbids trampolines" :
+		return hook->err == -EPERM && trampoline ? "the kernel forbids trampolines" :
 			hook->err == -ECANCELED ? "not asked for (--no-trampolines)" :
 						  "could not be loaded or attached; --verbose tells why";
 	case HOOK_STANDBY:
 		return "attached when it is needed";
 	default:
-		return hook->runs ? "works" : "attached but not seen firing: unproven";
+		return hook->runs ? "works" :
+			counted	  ? "attached but not seen firing: unproven" :
+				    "attached; this kernel does not count what fires";
 	}
 }
 
-static void print_hook(const struct options *options, const struct hook *hook)
+static void print_hook(const struct options *options, const struct hook *hook, bool counted)
 {
 	json_object *row;
 
 	if (options->format != FORMAT_JSON) {
 		printf("  %-32s %-9s %8llu  %s: %s\n", hook->name, hook_state_name(hook->state),
-			(unsigned long long)hook->runs, hook->purpose, hook_advice(hook));
+			(unsigned long long)hook->runs, hook->purpose,
+			hook_advice(hook, counted));
 		return;
 	}
 	row = json_object_new_object();
@@ -151,15 +165,16 @@ static void print_hooks(const struct options *options, struct findings *findings
 	if (options->format != FORMAT_JSON)
 		printf("\n  %-32s %-9s %8s  %s\n", "HOOK", "STATE", "FIRED", "WHAT FOR");
 	for (size_t i = 0; i < n; i++) {
-		print_hook(options, &hooks[i]);
+		print_hook(options, &hooks[i], live_counts_runs(findings->live));
 		if (!strncmp(hooks[i].name, "fentry/", 7) && hooks[i].state >= HOOK_STANDBY)
 			findings->trampolines = true;
 	}
 	print_check(options, "observe", true, "the hooks it needs are attached");
 	print_check(options, "trampolines", findings->trampolines,
-		findings->trampolines ? "this kernel takes fentry programs" :
-					"this kernel refuses them: it can be observed, but nothing on "
-					"it could be vetoed");
+		findings->trampolines	? "this kernel takes fentry programs" :
+		options->no_trampolines ? "not asked for (--no-trampolines)" :
+					  "this kernel refuses them: it can be observed, but nothing on "
+					  "it could be vetoed");
 }
 
 static int run(const struct options *options, struct error *err)
@@ -174,14 +189,16 @@ static int run(const struct options *options, struct error *err)
 	int r = live_new(&findings.live, &live_options, err);
 
 	if (r) {
-		print_check(options, "observe", false, err->text);
+		if (options->format == FORMAT_JSON)
+			print_check(options, "observe", false, err->text);
 		return EXIT_FAILED;
 	}
+	prctl(PR_GET_NAME, findings.comm);
 	provoke(&findings);
 	print_setup(options, &findings);
 	print_hooks(options, &findings);
 	live_free(&findings.live);
-	return findings.trampolines ? EXIT_DONE : EXIT_PARTIAL;
+	return findings.trampolines && findings.converted ? EXIT_DONE : EXIT_PARTIAL;
 }
 
 const struct command command_doctor = {
@@ -189,8 +206,9 @@ const struct command command_doctor = {
 	.arguments = "[--json]",
 	.summary = "what this host can do, hook by hook",
 	.text = "Loads and attaches the programs, makes a throw-away guest where it can, and says of each\n"
-		"hook whether it was loaded, attached, and seen firing. Exit status: 0 all of it, 3 this\n"
-		"host can be observed but has no BPF trampolines, 1 it cannot be observed.",
+		"hook whether it was loaded, attached, and seen firing. Exit status: 0 a guest's conversion\n"
+		"was seen and the kernel takes BPF trampolines; 3 this host can be observed, but one of the\n"
+		"two is not so; 1 it cannot be observed.",
 	.options = OPT_LIVE | OPT_JSON,
 	.run = run,
 };

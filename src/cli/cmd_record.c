@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -13,7 +12,6 @@ static int run(const struct options *given, struct error *err)
 	char name[64];
 	time_t now = time(NULL);
 	struct tm tm;
-	int r;
 
 	if (!options.output) {
 		localtime_r(&now, &tm);
@@ -21,11 +19,7 @@ static int run(const struct options *given, struct error *err)
 		options.output = name;
 	}
 	options.save = options.output;
-	r = session_run(&options, &reader, true, err);
-	if (r != EXIT_FAILED || !err->text[0])
-		fprintf(stderr, "kvm-encstat: written to %s; kvm-encstat replay reads it\n",
-			options.output);
-	return r;
+	return session_run(&options, &reader, true, err);
 }
 
 const struct command command_record = {

@@ -223,6 +223,16 @@ static int usage(struct error *err, const struct command *command, const char *w
 	return -EINVAL;
 }
 
+/* getopt's complaint about word: an option nobody knows, or one that lacks its value. */
+static int bad_option(struct error *err, const struct command *command, int value, const char *word)
+{
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	if (optopt && optopt < FIRST_LONG && strncmp(word, "--", 2))
+		word = letter; /* one of several letters in a word */
+	return usage(err, command, value == ':' ? "wants a value after" : "does not know", word);
+}
+
 /* Words before --: options and at most one VM, in any order. */
 static int parse_words(struct options *options, const struct command *command, int argc, char **argv,
 	struct error *err)
@@ -247,10 +257,8 @@ static int parse_words(struct options *options, const struct command *command, i
 			options_help(command);
 			return 1;
 		}
-		if (value == '?')
-			return usage(err, command, "does not know", argv[optind - 1]);
-		if (value == ':')
-			return usage(err, command, "wants a value after", argv[optind - 1]);
+		if (value == '?' || value == ':')
+			return bad_option(err, command, value, argv[optind - 1]);
 		r = find_row(value)->set(options, optarg, err);
 		if (r)
 			return r;

@@ -11,16 +11,17 @@
 
 bool select_matches(const struct vm *vm, const char *word)
 {
-	char name[KES_COMM_LEN + 16], *end;
+	char label[VM_LABEL_SIZE], *end;
 	unsigned long number;
 
 	if (!word)
 		return true;
-	number = strtoul(word, &end, 10);
-	if (end != word && !*end)
-		return number == vm->id || (vm->known && number == vm->pid);
-	vm_name(vm, name, sizeof(name));
-	return !strcmp(word, name) || !strcmp(word, vm->comm);
+	if (*word >= '0' && *word <= '9') {
+		number = strtoul(word, &end, 10);
+		if (!*end)
+			return number == vm->id || (vm->known && number == vm->pid);
+	}
+	return !strcmp(word, vm_label(vm, label, sizeof(label))) || !strcmp(word, vm->comm);
 }
 
 /* "1 guest[77], 2 guest[77]", as many as fit. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -74,14 +75,16 @@ static void summarize(const struct session *session)
 	fprintf(stderr, ", %llu lost\n", (unsigned long long)totals.lost);
 	for (int i = 0; i < KES_CAUSE_MAX; i++)
 		if (totals.host_lost[i])
-			fprintf(stderr, "kvm-encstat: %llu of them of no known VM: %s\n",
+			fprintf(stderr, "kvm-encstat: host: %llu times: %s\n",
 				(unsigned long long)totals.host_lost[i], cause_name((uint32_t)i));
+	if (totals.ledger.no_answer)
+		fprintf(stderr, "kvm-encstat: %llu answers were not seen: their pages are unknown\n",
+			(unsigned long long)totals.ledger.no_answer);
 	if (session->incomplete)
 		fputs("kvm-encstat: the capture was not closed: it holds what was written until then\n",
 			stderr);
 	if (session->damaged)
-		fprintf(stderr, "kvm-encstat: the capture is damaged: %llu parts of it could not be read\n",
-			(unsigned long long)session->damaged);
+		fprintf(stderr, "kvm-encstat: the capture is damaged: %s\n", session->problem);
 }
 
 static int session_status(const struct session *session, bool keep_status)
@@ -91,9 +94,18 @@ static int session_status(const struct session *session, bool keep_status)
 	if (keep_status && session->child_status)
 		return session->child_status;
 	model_totals(session->model, &totals);
-	return totals.lost || session->incomplete || session->damaged || session->writer_failed ?
+	return totals.lost || totals.ledger.no_answer || totals.host_lost[KES_CAUSE_COUNTS_FULL] ||
+			session->incomplete || session->damaged || session->writer_failed ?
 		EXIT_PARTIAL :
 		EXIT_DONE;
+}
+
+/* Whether stdout is a pipe that nobody reads any more, as after `| head`: no reason to complain. */
+static bool reader_is_gone(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
 }
 
 int session_run(const struct options *options, const struct reader *reader, bool keep_status,
@@ -110,8 +122,10 @@ int session_run(const struct options *options, const struct reader *reader, bool
 		if (reader->finish)
 			r = reader->finish(reader->context, &session.style, session.model, err);
 	}
-	if (!r && fflush(stdout) && errno != EPIPE)
-		r = error_set(err, -errno, "writing the output failed: %s", strerror(errno));
+	if (!r && (fflush(stdout) || ferror(stdout)) && !reader_is_gone()) {
+		r = error_set(err, -EIO, "writing the output failed");
+		error_advise(err, "is the disk full?");
+	}
 	if (!r)
 		summarize(&session);
 	r = r ? EXIT_FAILED : session_status(&session, keep_status);

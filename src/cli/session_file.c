@@ -46,7 +46,8 @@ int session_run_file(struct session *session, struct error *err)
 	if (r < 0)
 		return r;
 	info = capture_reader_info(reader);
-	session->incomplete = info->state != CAPTURE_COMPLETE;
-	session->damaged = info->blocks_skipped;
+	session->incomplete = !info->ended;
+	session->damaged = info->state == CAPTURE_DAMAGED || info->records_lost;
+	snprintf(session->problem, sizeof(session->problem), "%s", info->problem);
 	return 0;
 }

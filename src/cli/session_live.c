@@ -97,7 +97,18 @@ static int close_capture(struct session *session, struct error *err)
 	r = capture_writer_close(session->writer,
 		json_object_to_json_string_ext(summary, JSON_C_TO_STRING_PLAIN), err);
 	json_object_put(summary);
+	if (!r)
+		fprintf(stderr, "kvm-encstat: written to %s; kvm-encstat replay reads it\n",
+			session->options->save);
 	return r;
+}
+
+static bool session_has_records(const struct session *session)
+{
+	struct model_totals totals;
+
+	model_totals(session->model, &totals);
+	return totals.records > 0;
 }
 
 /* ---- the loop ---- */
@@ -255,11 +266,15 @@ int session_run_live(struct session *session, struct error *err)
 	if (options->ring_bytes && options->ring_bytes != live_ring_bytes(loop.live))
 		fprintf(stderr, "kvm-encstat: the ring has %zu bytes: the kernel takes powers of two of pages\n",
 			live_ring_bytes(loop.live));
+	if (live_shortcoming(loop.live))
+		fprintf(stderr, "kvm-encstat: %s\n", live_shortcoming(loop.live));
 	if (watch(&loop, loop.signals) || watch(&loop, live_fd(loop.live)))
 		return error_set(err, -errno, "making an event loop failed: %s", strerror(errno));
 	r = run_loop(&loop, err);
 	if (!r)
 		r = close_capture(session, err);
+	else if (session->writer && !session_has_records(session))
+		unlink(options->save); /* the command could not be run: nothing is in it */
 	session->child_status = loop.child.ended ? loop.child.status : 0;
 	return r;
 }

@@ -13,8 +13,9 @@ struct session {
 	struct model *model;
 	struct capture_writer *writer; /* NULL: nothing is saved */
 	bool writer_failed;
-	uint64_t damaged; /* replay: blocks or bytes that could not be read */
-	bool incomplete;  /* replay: the capture was not closed */
+	bool damaged;	   /* replay: something in the capture could not be read */
+	bool incomplete;   /* replay: the capture was not closed */
+	char problem[160]; /* replay: what was wrong with it first */
 	int child_status; /* of COMMAND, 0 if there was none */
 };
 

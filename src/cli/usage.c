@@ -28,21 +28,21 @@ const struct command *command_find(const char *name)
 int command_run(const struct command *command, int argc, char **argv, const char *file,
 	struct error *err)
 {
+	struct command taken = *command;
 	struct options options;
 	int r;
 
 	options_init(&options);
 	options.file = file;
-	r = options_parse(&options, command, argc, argv, err);
+	if (file) { /* a replay has its records already */
+		taken.options &= ~(unsigned int)OPT_READ | OPT_ABI;
+		taken.takes_command = false;
+	}
+	r = options_parse(&options, &taken, argc, argv, err);
 	if (r > 0)
 		return EXIT_DONE; /* its help was printed */
 	if (r)
 		return EXIT_USAGE;
-	if (file && (options.command || options.save || options.duration_s > 0 || options.ring_bytes)) {
-		error_set(err, -22, "%s: a replay has its records already: it takes no --duration, "
-				    "--save, --ring-size and no command after --", command->name);
-		return EXIT_USAGE;
-	}
 	return command->run(&options, err);
 }
 

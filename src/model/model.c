@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "kvm_abi.h"
 
 #define DEFAULT_MAX_ENDED 1024
 #define MAX_OTHERS	  4096
@@ -68,7 +69,8 @@ const char *cause_name(uint32_t cause)
 	static const char *const names[] = {
 		[KES_CAUSE_RING_FULL] = "ring full",
 		[KES_CAUSE_TABLE_FULL] = "kernel table full",
-		[KES_CAUSE_UNATTRIBUTED] = "vCPU not proved",
+		[KES_CAUSE_UNATTRIBUTED] = "vCPU not proved or not readable",
+		[KES_CAUSE_COUNTS_FULL] = "counter table full",
 	};
 	_Static_assert(ARRAY_SIZE(names) == KES_CAUSE_MAX, "a name for each cause");
 
@@ -143,6 +145,7 @@ static void forget_ended(struct model *model)
 			oldest = i;
 	if (oldest == model->n_vms)
 		return;
+	model->totals.forgotten_lost += vm_lost(model->vms[oldest]);
 	vm_free(&model->vms[oldest]);
 	memmove(&model->vms[oldest], &model->vms[oldest + 1],
 		(model->n_vms - oldest - 1) * sizeof(struct vm *));
@@ -179,7 +182,7 @@ static struct event conversion_event(const struct model *model, enum event_kind 
 	event.npages = r->conversion.npages;
 	event.attrs = r->conversion.attrs;
 	event.to = conversion_target(model->options.abi, r->conversion.attrs);
-	event.nr = 12; /* KVM_HC_MAP_GPA_RANGE */
+	event.nr = KES_HC_MAP_GPA_RANGE;
 	return event;
 }
 
@@ -198,12 +201,84 @@ static int set_pages(struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npa
 	return pagemap_set(map, gfn, npages, state);
 }
 
+/* ---- counters ---- */
+
+/* Counts of an earlier process with this pid are not those of a new VM's. */
+static void forget_process(struct model *model, uint32_t pid)
+{
+	for (size_t i = 0; i < model->n_vms; i++)
+		if (model->vms[i]->known && model->vms[i]->alive && model->vms[i]->pid == pid)
+			return; /* the same process */
+	for (size_t i = 0; i < model->n_others; i++)
+		if (model->others[i].pid == pid) {
+			model->others[i] = model->others[--model->n_others];
+			return;
+		}
+}
+
+static struct vm_counters *other_counters(struct model *model, uint32_t pid)
+{
+	struct other *grown;
+
+	for (size_t i = 0; i < model->n_others; i++)
+		if (model->others[i].pid == pid)
+			return &model->others[i].counters;
+	if (model->n_others == MAX_OTHERS)
+		return NULL;
+	grown = reallocarray(model->others, model->n_others + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	model->others = grown;
+	grown[model->n_others] = (struct other){ .pid = pid };
+	return &grown[model->n_others++].counters;
+}
+
+static void set_counter(struct vm_counters *counters, const struct kes_count *count)
+{
+	if (count->counter == KES_COUNTER_EXIT && count->index < KES_EXIT_REASONS)
+		counters->exits[count->index] = count->total;
+	else if (count->counter == KES_COUNTER_EXIT_ERROR && count->index < KES_EXIT_REASONS)
+		counters->exit_errors[count->index] = count->total;
+	else if (count->counter == KES_COUNTER_HYPERCALL && count->index < KES_HYPERCALLS)
+		counters->hypercalls[count->index] = count->total;
+}
+
+/* Counts that are several VMs' together are none's alone. */
+static void share_counters(struct model *model, uint32_t pid)
+{
+	for (size_t i = 0; i < model->n_vms; i++)
+		if (model->vms[i]->pid == pid && model->vms[i]->known && model->vms[i]->alive)
+			memset(&model->vms[i]->counters, 0, sizeof(model->vms[i]->counters));
+}
+
+static int on_count(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	size_t others = model->n_others;
+	struct vm_counters *counters = vm ? &vm->counters : other_counters(model, r->count.pid);
+
+	if (counters)
+		set_counter(counters, &r->count);
+	if (model->n_others > others)
+		share_counters(model, r->count.pid);
+	return 0;
+}
+
+const struct vm_counters *model_process_counters(const struct model *model, uint32_t pid)
+{
+	for (size_t i = 0; i < model->n_others; i++)
+		if (model->others[i].pid == pid)
+			return &model->others[i].counters;
+	return NULL;
+}
+
 /* ---- one function per kind of record ---- */
 
 static int on_vm_new(struct model *model, struct vm *vm, const struct kes_record *r)
 {
 	struct event event = vm_event(EVENT_VM_NEW, vm, r);
 
+	if (!vm->known)
+		forget_process(model, r->vm_new.pid);
 	vm->known = true;
 	vm->pid = r->vm_new.pid;
 	vm->uid = r->vm_new.uid;
@@ -230,7 +305,7 @@ static int lose_answer(struct model *model, struct vm *vm, struct request *reque
 		.npages = request->npages,
 		.attrs = request->attrs,
 		.to = conversion_target(model->options.abi, request->attrs),
-		.nr = 12,
+		.nr = KES_HC_MAP_GPA_RANGE,
 	};
 	int r;
 
@@ -265,7 +340,7 @@ static int close_unanswered(struct model *model, struct vm *vm, const struct kes
 		event.npages = request->npages;
 		event.attrs = request->attrs;
 		event.to = conversion_target(model->options.abi, request->attrs);
-		event.nr = 12;
+		event.nr = KES_HC_MAP_GPA_RANGE;
 		ret = emit(model, &event);
 	}
 	return ret;
@@ -331,10 +406,6 @@ static void count_conversion(struct ledger_totals *totals, const struct event *e
 	switch (event->kind) {
 	case EVENT_CONVERTED:
 		totals->converted++;
-		if (event->to == PAGE_SHARED)
-			totals->to_shared_pages += event->npages;
-		else
-			totals->to_private_pages += event->npages;
 		break;
 	case EVENT_DENIED:
 		totals->denied++;
@@ -399,6 +470,7 @@ static int on_refused(struct model *model, struct vm *vm, const struct kes_recor
 
 	event.ret = r->conversion.refused.ret;
 	event.reason = r->conversion.refused.reason;
+	event.inferred = r->flags & KES_F_INFERRED;
 	return finish_conversion(model, vm, &event);
 }
 
@@ -411,7 +483,7 @@ static int on_fault(struct model *model, struct vm *vm, const struct kes_record 
 	event.gpa = r->fault.gpa;
 	event.npages = (r->fault.size >> 12) + !!(r->fault.size & 0xfff);
 	event.fault_flags = r->fault.flags;
-	event.to = r->fault.flags & (1ull << 3) ? PAGE_PRIVATE : PAGE_SHARED;
+	event.to = r->fault.flags & KES_MEMORY_FAULT_PRIVATE ? PAGE_PRIVATE : PAGE_SHARED;
 	event.ret = r->fault.err;
 	return emit(model, &event);
 }
@@ -424,12 +496,19 @@ static int on_attributes(struct model *model, struct vm *vm, const struct kes_re
 	event.gpa = r->set_attrs.gpa;
 	event.npages = r->set_attrs.size >> 12;
 	event.attrs = r->set_attrs.attributes;
-	event.to = r->set_attrs.attributes & (1ull << 3) ? PAGE_PRIVATE : PAGE_SHARED;
+	event.to = r->set_attrs.attributes & KES_ATTRIBUTE_PRIVATE ? PAGE_PRIVATE : PAGE_SHARED;
 	event.ret = r->set_attrs.err;
 	vm->host_seen = true;
 	if (!event.ret)
 		ret = set_pages(vm, PLANE_HOST, event.gpa >> 12, event.npages, event.to);
 	return ret ? ret : emit(model, &event);
+}
+
+static void taint_all(struct model *model, uint64_t n)
+{
+	for (size_t i = 0; i < model->n_vms; i++)
+		if (model->vms[i]->alive)
+			model->vms[i]->tainted += n;
 }
 
 static int on_loss(struct model *model, struct vm *vm, const struct kes_record *r)
@@ -439,73 +518,14 @@ static int on_loss(struct model *model, struct vm *vm, const struct kes_record *
 
 	if (r->loss.cause >= KES_CAUSE_MAX || r->loss.total <= lost[r->loss.cause])
 		return 0;
+	if (!vm && r->loss.cause == KES_CAUSE_UNATTRIBUTED) /* may have been any VM's */
+		taint_all(model, r->loss.total - lost[r->loss.cause]);
 	lost[r->loss.cause] = r->loss.total;
-	if (!vm && r->loss.cause == KES_CAUSE_UNATTRIBUTED) /* it may have been any VM's */
-		for (size_t i = 0; i < model->n_vms; i++)
-			if (model->vms[i]->alive)
-				model->vms[i]->lost[r->loss.cause]++;
 	if (vm && !vm->lost_since_ns)
 		vm->lost_since_ns = vm->last_ns ? vm->last_ns : r->ts_ns;
 	event.cause = r->loss.cause;
 	event.lost = r->loss.total;
 	return emit(model, &event);
-}
-
-/* ---- counters ---- */
-
-static struct vm_counters *other_counters(struct model *model, uint32_t pid)
-{
-	struct other *grown;
-
-	for (size_t i = 0; i < model->n_others; i++)
-		if (model->others[i].pid == pid)
-			return &model->others[i].counters;
-	if (model->n_others == MAX_OTHERS)
-		return NULL;
-	grown = reallocarray(model->others, model->n_others + 1, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	model->others = grown;
-	grown[model->n_others] = (struct other){ .pid = pid };
-	return &grown[model->n_others++].counters;
-}
-
-static void set_counter(struct vm_counters *counters, const struct kes_count *count)
-{
-	if (count->counter == KES_COUNTER_EXIT && count->index < KES_EXIT_REASONS)
-		counters->exits[count->index] = count->total;
-	else if (count->counter == KES_COUNTER_EXIT_ERROR && count->index < KES_EXIT_REASONS)
-		counters->exit_errors[count->index] = count->total;
-	else if (count->counter == KES_COUNTER_HYPERCALL && count->index < KES_HYPERCALLS)
-		counters->hypercalls[count->index] = count->total;
-}
-
-/* Counts that are several VMs' together are none's alone. */
-static void share_counters(struct model *model, uint32_t pid)
-{
-	for (size_t i = 0; i < model->n_vms; i++)
-		if (model->vms[i]->pid == pid && model->vms[i]->known)
-			memset(&model->vms[i]->counters, 0, sizeof(model->vms[i]->counters));
-}
-
-static int on_count(struct model *model, struct vm *vm, const struct kes_record *r)
-{
-	size_t others = model->n_others;
-	struct vm_counters *counters = vm ? &vm->counters : other_counters(model, r->count.pid);
-
-	if (counters)
-		set_counter(counters, &r->count);
-	if (model->n_others > others)
-		share_counters(model, r->count.pid);
-	return 0;
-}
-
-const struct vm_counters *model_process_counters(const struct model *model, uint32_t pid)
-{
-	for (size_t i = 0; i < model->n_others; i++)
-		if (model->others[i].pid == pid)
-			return &model->others[i].counters;
-	return NULL;
 }
 
 /* ---- the dispatcher ---- */
@@ -638,8 +658,10 @@ const struct vm *model_vm(const struct model *model, size_t index)
 void model_totals(const struct model *model, struct model_totals *ret)
 {
 	*ret = model->totals;
+	ret->lost = ret->forgotten_lost;
 	for (int i = 0; i < KES_CAUSE_MAX; i++)
-		ret->lost += ret->host_lost[i];
+		if (i != KES_CAUSE_COUNTS_FULL)
+			ret->lost += ret->host_lost[i];
 	for (size_t i = 0; i < model->n_vms; i++)
 		ret->lost += vm_lost(model->vms[i]);
 }

@@ -39,6 +39,7 @@ struct event {
 	int64_t ret;
 	uint64_t latency_ns;
 	bool has_latency; /* both ends were seen */
+	bool inferred;	  /* refused: no exit followed, so what the guest saw is not known */
 	bool late;	  /* the answer was read late: the latency is unknown */
 	bool long_mode;
 	uint32_t reason; /* kes_reason */
@@ -77,9 +78,10 @@ const struct vm *model_vm(const struct model *model, size_t index);
 
 struct model_totals {
 	uint64_t records;  /* taken in */
-	uint64_t lost;	   /* of VMs and of the host together */
+	uint64_t lost;	   /* records, of VMs and of the host together */
 	uint64_t host_lost[KES_CAUSE_MAX];
 	uint64_t forgotten; /* ended VMs that max_ended pushed out */
+	uint64_t forgotten_lost; /* what they had lost */
 	struct ledger_totals ledger;
 };
 void model_totals(const struct model *model, struct model_totals *ret);

@@ -92,7 +92,8 @@ uint64_t vm_lost(const struct vm *vm)
 	uint64_t counted = 0, missing = vm->next_seq > vm->seen ? vm->next_seq - vm->seen : 0;
 
 	for (int i = 0; i < KES_CAUSE_MAX; i++)
-		counted += vm->lost[i];
+		if (i != KES_CAUSE_COUNTS_FULL)
+			counted += vm->lost[i];
 	if (vm->alive && !vm->finished && vm->seen - vm->gap_seen < REORDER_RECORDS)
 		missing = 0; /* may yet come */
 	return counted > missing ? counted : missing;
@@ -100,7 +101,7 @@ uint64_t vm_lost(const struct vm *vm)
 
 enum confidence vm_confidence(const struct vm *vm, enum plane plane)
 {
-	if (vm_lost(vm))
+	if (vm_lost(vm) || vm->tainted)
 		return CONFIDENCE_STALE;
 	if (plane == PLANE_HOST)
 		return CONFIDENCE_PARTIAL; /* nothing has read it back yet */
@@ -241,6 +242,10 @@ int vm_memslot(struct vm *vm, const struct kes_memslot *record)
 {
 	struct memslot *grown;
 
+	if (!record->total) { /* it has none */
+		vm->n_memslots = vm->n_snapshot = vm->snapshot_total = 0;
+		return 0;
+	}
 	if (record->index == 0) {
 		vm->n_snapshot = 0;
 		vm->snapshot_total = record->total;

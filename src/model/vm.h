@@ -51,7 +51,6 @@ struct vm_counters {
 struct ledger_totals {
 	uint64_t converted, denied, refused, unanswered, no_answer;
 	uint64_t faults;
-	uint64_t to_shared_pages, to_private_pages; /* accepted ones, as asked */
 };
 
 struct vm {
@@ -82,6 +81,7 @@ struct vm {
 	uint64_t gap_seen;	 /* seen when the open gap began */
 	uint64_t lost[KES_CAUSE_MAX]; /* as counted by the kernel */
 	uint64_t lost_since_ns;
+	uint64_t tainted; /* losses of the host that may have been this VM's */
 	uint64_t sent; /* sequence numbers the kernel gave out in all; 0 until the VM ended */
 };
 

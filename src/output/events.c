@@ -90,10 +90,14 @@ void event_write_json(FILE *out, const struct event *event)
 		add_u64(object, "attrs", event->attrs);
 	if (has & HAS_NR)
 		add_u64(object, "nr", event->nr);
-	if (has & HAS_RET)
+	if ((has & HAS_RET) && !event->inferred)
 		json_object_object_add(object, "ret", json_object_new_int64(event->ret));
 	if (has & HAS_REASON)
 		add_string(object, "reason", reason_name(event->reason));
+	if (event->inferred)
+		json_object_object_add(object, "inferred", json_object_new_boolean(true));
+	if (event->late)
+		json_object_object_add(object, "late", json_object_new_boolean(true));
 	if (has & HAS_FLAGS)
 		add_u64(object, "flags", event->fault_flags);
 	if (has & HAS_LOST) {
@@ -151,8 +155,9 @@ static void write_outcome(FILE *out, const struct event *event)
 		fprintf(out, ", VMM answered %lld", (long long)event->ret);
 		break;
 	case EVENT_REFUSED:
-		fprintf(out, ", KVM: %s (guest sees %lld)", reason_name(event->reason),
-			(long long)event->ret);
+		fprintf(out, ", KVM: %s", reason_name(event->reason));
+		if (!event->inferred)
+			fprintf(out, " (guest sees %lld)", (long long)event->ret);
 		break;
 	case EVENT_NO_ANSWER:
 		fputs(", answer not seen: these pages are unknown now", out);

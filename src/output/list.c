@@ -194,10 +194,19 @@ static void write_json(FILE *out, const struct row *row)
 			json_object_new_uint64(vm_has_map(vm) ? row->pages[i] : 0));
 	json_object_object_add(object, "pages", pages);
 	json_object_object_add(object, "memory_pages", json_object_new_uint64(vm_memory_pages(vm)));
+	json_object_object_add(object, "has_map", json_object_new_boolean(vm_has_map(vm)));
+	if (vm->known) {
+		json_object_object_add(object, "uid", json_object_new_uint64(vm->uid));
+		json_object_object_add(object, "cgroup", json_object_new_uint64(vm->cgroup));
+	}
+	if (vm->lost_since_ns)
+		json_object_object_add(object, "lost_since_ns",
+			json_object_new_uint64(vm->lost_since_ns));
 	json_object_object_add(object, "records", json_object_new_uint64(vm->seen));
 	json_object_object_add(object, "converted", json_object_new_uint64(vm->totals.converted));
 	json_object_object_add(object, "denied", json_object_new_uint64(vm->totals.denied));
 	json_object_object_add(object, "refused", json_object_new_uint64(vm->totals.refused));
+	json_object_object_add(object, "no_answer", json_object_new_uint64(vm->totals.no_answer));
 	json_object_object_add(object, "unanswered", json_object_new_uint64(vm->totals.unanswered));
 	json_object_object_add(object, "faults", json_object_new_uint64(vm->totals.faults));
 	json_object_object_add(object, "open", json_object_new_uint64(row->open));

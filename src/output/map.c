@@ -40,6 +40,7 @@ int map_write_json(FILE *out, const struct vm *vm, enum plane plane)
 		json_object_new_string(confidence_name(vm_confidence(vm, plane))));
 	if (vm->abi_doubt)
 		json_object_object_add(map, "abi_doubt", json_object_new_boolean(true));
+	json_object_object_add(map, "has_map", json_object_new_boolean(vm_has_map(vm)));
 	vm_count(vm, plane, counts);
 	if (!vm_has_map(vm))
 		memset(counts, 0, sizeof(counts));
@@ -69,6 +70,8 @@ static int write_range(void *context, uint64_t gfn, uint64_t npages, enum page_s
 
 int map_write_ranges(FILE *out, const struct vm *vm, enum plane plane)
 {
+	fprintf(out, "# vm %u, %s plane, %s\n", vm->id, plane_name(plane),
+		vm_has_map(vm) ? confidence_name(vm_confidence(vm, plane)) : "no map");
 	return vm_has_map(vm) ? vm_ranges(vm, plane, write_range, out) : 0;
 }
 
@@ -166,7 +169,8 @@ static void draw(FILE *out, const struct style *style, const struct vm *vm, enum
 	for (uint64_t row = 0; row < rows; row++) {
 		if (!memcmp(&picture.cells[row * COLUMNS], empty, COLUMNS)) {
 			if (!gap)
-				fprintf(out, "  %12s  no memory\n", "...");
+				fprintf(out, "  %12s  %s\n", "...",
+					vm->n_memslots ? "no memory" : "nothing known");
 			gap = true;
 			continue;
 		}
@@ -210,11 +214,10 @@ static void write_counts(FILE *out, const struct vm *vm, enum plane plane)
 	fputc('\n', out);
 }
 
-static void write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+static void write_trust(FILE *out, const struct vm *vm, enum plane plane)
 {
 	enum confidence confidence = vm_confidence(vm, plane);
 
-	(void)style;
 	switch (confidence) {
 	case CONFIDENCE_EXACT:
 		fputs("  exact: watched from birth, nothing missed\n", out);
@@ -229,7 +232,7 @@ static void write_trust(FILE *out, const struct style *style, const struct vm *v
 		break;
 	default:
 		fprintf(out, "  stale: %llu records were lost; any page may have changed since\n",
-			(unsigned long long)vm_lost(vm));
+			(unsigned long long)(vm_lost(vm) + vm->tainted));
 		break;
 	}
 	if (vm->abi_doubt)
@@ -250,7 +253,7 @@ int map_write_text(FILE *out, const struct style *style, const struct vm *vm, en
 		return 0;
 	}
 	write_counts(out, vm, plane);
-	write_trust(out, style, vm, plane);
+	write_trust(out, vm, plane);
 	draw(out, style, vm, plane);
 	vm_ranges(vm, plane, list_range, &listing);
 	return 0;

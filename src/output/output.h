@@ -25,7 +25,8 @@ void event_write_text(FILE *out, const struct style *style, const struct event *
 
 /* "kvm-encstat.map/1" */
 int map_write_json(FILE *out, const struct vm *vm, enum plane plane);
-/* One range a line: first gfn and number of frames, in decimal, and the state. */
+/* One range a line: first gfn and number of frames, in decimal, and the state; after a line that
+ * begins with # and says whose map it is and how far to trust it. */
 int map_write_ranges(FILE *out, const struct vm *vm, enum plane plane);
 /* A picture and the list of ranges that are not private. */
 int map_write_text(FILE *out, const struct style *style, const struct vm *vm, enum plane plane);

@@ -34,13 +34,15 @@ image=$kernel/vmlinux
 firmware=()
 [ ! -e /usr/share/qemu/qboot.rom ] || firmware=(-bios /usr/share/qemu/qboot.rom)
 
+# One thread for all CPUs: with several, a CPU may still run the breakpoint by which another one has just
+# changed code (static keys, trampolines), and the kernel dies of an int3 that nobody owns any more.
 append="console=ttyS0 quiet panic=-1 mitigations=off nokaslr lsm=bpf tsc=reliable no_timer_check"
 append+=" cryptomgr.notests rcupdate.rcu_expedited=1 i8042.noaux i8042.nokbd nowatchdog audit=0"
 append+=" ${LAB_APPEND-}"
 
 rm -f "$job"/{exit,exit.new,stdout,stderr,console,qemu.log}
 timeout -k 5 "$seconds" qemu-system-x86_64 \
-	-machine q35 -cpu max,+svm -accel tcg,thread=multi \
+	-machine q35 -cpu max,+svm -accel tcg,thread=single \
 	-smp "${LAB_CPUS:-2}" -m "${LAB_MEMORY:-1G}" "${firmware[@]}" \
 	-nodefaults -no-user-config -no-reboot -display none -serial "file:$job/console" \
 	-kernel "$image" -initrd "$kernel/initrd.zst" -append "$append" \

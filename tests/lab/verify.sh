@@ -70,12 +70,8 @@ for run in prime prime-plain; do
 			length' "$out/$run.out")"
 	check_map $run $run 1 "$truth"
 	replayed $run events --json
-	equal "$(name "$run: as many pages as the guest asked for")" \
-		"$(jq -s '[.[].npages // 0] | add' "$out/$run.out")" \
-		"$("$encstat" replay "$out/$run.ke" events --json 2>/dev/null |
-			jq -s '[.[] | select(.kind == "converted").npages] | add')"
-	equal "$(name "$run: sequence without gaps")" null \
-		"$("$encstat" replay "$out/$run.ke" list --json 2>/dev/null | jq '.gap')"
+	equal "$(name "$run: each number of the sequence was seen")" true \
+		"$("$encstat" replay "$out/$run.ke" list --json 2>/dev/null | jq '.sent == .records')"
 done
 equal "$(name "prime: nearly all answers timed")" true \
 	"$(jq -s '[.[] | select(.kind == "converted" and .latency_ns > 0)] | length > 900' "$out/prime.out")"
