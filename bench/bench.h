@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the benchmarks share. A figure goes out as a line "figure: NAME VALUE UNIT"; bench/run.sh makes the
- * table of them. What breaks ends the program with 1; a slow machine never does. */
+/* What the benchmarks share. A figure goes out as a line "figure: NAME VALUE UNIT"; bench/run.sh
+ * makes the table of them. What breaks ends the program with 1; a slow machine never does. */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The steps of a conversion as bpf/ does them, on a vCPU that stands still: nothing is loaded and no
- * mutex is held in a test run, so the lookups that would find the vCPU are made, and their result is
- * replaced by the vCPU the benchmark made.
+ * The steps of a conversion as bpf/ does them, on a vCPU that stands still: nothing is loaded and
+ * no mutex is held in a test run, so the lookups that would find the vCPU are made, and their
+ * result is replaced by the vCPU the benchmark made.
  */
 #include "conversion.bpf.h"
 
@@ -24,7 +24,8 @@ int find_vcpu(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file || BPF_CORE_READ(task, tgid) != bench_pid)
 		return 0;
-	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	bpf_probe_read_kernel_str(
+		name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
 	if (name[0] == 'k' && name[1] == 'v' && name[2] == 'm' && name[4] == 'v' && name[5] == 'c')
 		vcpu_pointer = (u64)BPF_CORE_READ(file, private_data);
 	return 0;

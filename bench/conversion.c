@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a conversion costs from the guest's hypercall to the model, on this machine's CPU: the programs'
- * own code runs in BPF test runs, on a vCPU that KVM made here, and the model takes in what comes out of
- * the ring. Synthetic, and says so: no guest runs, so the tracepoints' own dispatch is not in it.
+ * What a conversion costs from the guest's hypercall to the model, on this machine's CPU: the
+ * programs' own code runs in BPF test runs, on a vCPU that KVM made here, and the model takes in
+ * what comes out of the ring. Synthetic, and says so: no guest runs, so the tracepoints' own
+ * dispatch is not in it.
  */
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -20,7 +21,8 @@
 #include "kvm_abi.h"
 #include "model/model.h"
 
-#define BATCH  1000 /* conversions in a test run: twice as many records, far from filling the ring */
+#define BATCH 1000 /* conversions in a test run: twice as many records, far from filling the ring \
+		    */
 #define ROUNDS 201
 #define WARM   20
 
@@ -45,7 +47,7 @@ static struct kvm_run *make_vcpu(void)
 {
 	struct kvm_enable_cap cap = {
 		.cap = KES_CAP_EXIT_HYPERCALL,
-		.args = { 1 << KES_HC_MAP_GPA_RANGE },
+		.args = {1 << KES_HC_MAP_GPA_RANGE},
 	};
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu, size;
 	struct kvm_run *run;
@@ -118,7 +120,7 @@ static void measure(struct conversion *bpf, struct kvm_run *run, struct model *m
 	double *ret_kernel, double *ret_reader)
 {
 	double kernel[ROUNDS], reader[ROUNDS];
-	struct sink sink = { .model = model };
+	struct sink sink = {.model = model};
 	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(bpf->maps.ring), take, &sink, NULL);
 
 	must(ring, "opening the ring");
@@ -146,7 +148,8 @@ static void bench(struct conversion *bpf, struct kvm_run *run)
 
 	must(!model_new(&model, &options), "out of memory");
 	measure(bpf, run, model, &kernel, &reader);
-	must(model_vm_count(model) == 1 && model_vm(model, 0)->totals.converted == (ROUNDS + WARM) * BATCH,
+	must(model_vm_count(model) == 1 &&
+			model_vm(model, 0)->totals.converted == (ROUNDS + WARM) * BATCH,
 		"the model counted other conversions");
 	measure(bpf, run, NULL, &ignored, &bare);
 	model_free(&model);
@@ -159,7 +162,7 @@ static void bench(struct conversion *bpf, struct kvm_run *run)
 int main(void)
 {
 	static const uint32_t zero;
-	struct kes_control control = { .answers_hooked = 1 };
+	struct kes_control control = {.answers_hooked = 1};
 	struct kvm_run *run = make_vcpu();
 	struct conversion *bpf = conversion__open();
 	int stats;
@@ -167,7 +170,8 @@ int main(void)
 	must(bpf, "opening the programs");
 	bpf->rodata->wake_bytes = (2u << 20) / 4; /* as live.c */
 	must(!conversion__load(bpf), "loading the programs");
-	must(!bpf_map_update_elem(bpf_map__fd(bpf->maps.control), &zero, &control, BPF_EXIST), "control");
+	must(!bpf_map_update_elem(bpf_map__fd(bpf->maps.control), &zero, &control, BPF_EXIST),
+		"control");
 	bpf->bss->bench_pid = getpid();
 	bpf->bss->conversions = BATCH;
 	find_vcpu(bpf);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The peer: what it costs to do as good as nothing at an exit, one per-CPU counter for all of them. */
+/* The peer: what it costs to do as good as nothing at an exit, one per-CPU counter for all of them.
+ */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What one exit to user space costs while kvm-encstat watches, from the kernel's own account of BPF run
- * time, beside two peers that are attached to the same exits: a program that only bumps a counter, and
- * bpftrace with a count per exit reason. Who is attached first pays for the cold caches, so all orders
- * are gone through.
+ * What one exit to user space costs while kvm-encstat watches, from the kernel's own account of BPF
+ * run time, beside two peers that are attached to the same exits: a program that only bumps a
+ * counter, and bpftrace with a count per exit reason. Who is attached first pays for the cold
+ * caches, so all orders are gone through.
  *
  *   exits KVM-ENCSTAT GUEST DIRECTORY
  */
@@ -23,21 +23,21 @@
 #include "bench.h"
 #include "bench/exits.skel.h"
 
-#define EXITS	     100000 /* of each measured guest */
+#define EXITS        100000 /* of each measured guest */
 #define PROBE_EXITS  100
-#define PROBES	     100 /* guests until all have fired, at most */
+#define PROBES       100 /* guests until all have fired, at most */
 #define MAX_PROGRAMS 64
-#define RETRIES	     5 /* of a round that other people's VMs disturbed */
+#define RETRIES      5 /* of a round that other people's VMs disturbed */
 
 enum who { ENCSTAT, PEER, BPFTRACE, WHO };
 
 static const int orders[][WHO] = {
-	{ ENCSTAT, PEER, BPFTRACE },
-	{ PEER, BPFTRACE, ENCSTAT },
-	{ BPFTRACE, ENCSTAT, PEER },
-	{ ENCSTAT, BPFTRACE, PEER },
-	{ PEER, ENCSTAT, BPFTRACE },
-	{ BPFTRACE, PEER, ENCSTAT },
+	{ENCSTAT, PEER, BPFTRACE},
+	{PEER, BPFTRACE, ENCSTAT},
+	{BPFTRACE, ENCSTAT, PEER},
+	{ENCSTAT, BPFTRACE, PEER},
+	{PEER, ENCSTAT, BPFTRACE},
+	{BPFTRACE, PEER, ENCSTAT},
 };
 #define ROUNDS ARRAY_SIZE(orders)
 
@@ -85,7 +85,7 @@ static void stop(pid_t pid)
 static void run_guest(unsigned exits)
 {
 	char script[512];
-	const char *argv[] = { "timeout", "-s", "KILL", "60", guest, script, NULL };
+	const char *argv[] = {"timeout", "-s", "KILL", "60", guest, script, NULL};
 	FILE *file;
 	int status;
 
@@ -155,10 +155,10 @@ static struct runs runs_of(const struct watcher *watcher)
 static void start_watcher(struct watcher *watcher, enum who who, bool answers)
 {
 	/* With a command, answers are hooked at once. */
-	const char *record[] = { encstat, "record", "-f", "-o", capture, answers ? "--" : NULL, "sleep",
-		"300", NULL };
-	const char *bpftrace[] = { "bpftrace", "-e",
-		"tracepoint:kvm:kvm_userspace_exit { @[args->reason] = count(); }", NULL };
+	const char *record[] = {encstat, "record", "-f", "-o", capture, answers ? "--" : NULL,
+		"sleep", "300", NULL};
+	const char *bpftrace[] = {"bpftrace", "-e",
+		"tracepoint:kvm:kvm_userspace_exit { @[args->reason] = count(); }", NULL};
 
 	*watcher = (struct watcher){0};
 	if (who == PEER) {
@@ -217,7 +217,8 @@ static void bench(const char *name, bool answers)
 		double each[WHO];
 		int left = RETRIES;
 
-		/* A VM that can ask, of anybody on this host, has answers hooked: not what is measured. */
+		/* A VM that can ask, of anybody on this host, has answers hooked: not what is
+		 * measured. */
 		do
 			runs[i] = round_of(orders[i], answers, each);
 		while (!answers && runs[i] > 1.01 && left--);

@@ -6,8 +6,9 @@
  *   exit       -> OPEN, with a REQUEST record
  *   next entry -> IDLE, with an ANSWER record
  *
- * A step that does not fit the state shows what was not seen: a CALLED that is not followed by its exit
- * was refused; an OPEN that is passed over was answered before a hook on the entry was attached.
+ * A step that does not fit the state shows what was not seen: a CALLED that is not followed by its
+ * exit was refused; an OPEN that is passed over was answered before a hook on the entry was
+ * attached.
  */
 #ifndef BPF_CONVERSION_H
 #define BPF_CONVERSION_H
@@ -30,9 +31,24 @@ static __always_inline void record_conversion(struct kes_record *r, const struct
 	r->conversion.attrs = v->attrs;
 }
 
+/* What KVM puts in the guest's RAX; 0 if that is not known. */
+static __always_inline s64 refusal_result(u32 reason)
+{
+	switch (reason) {
+	case KES_REASON_CPL:
+		return -KES_KVM_EPERM;
+	case KES_REASON_DISABLED:
+		return -KES_KVM_ENOSYS;
+	case KES_REASON_UNKNOWN:
+		return 0;
+	default:
+		return -KES_KVM_EINVAL;
+	}
+}
+
 /* reason: kes_reason. The guest sees the matching error in RAX. */
-static __always_inline void send_refused(struct kes_vm_slot *vm, const struct kes_vcpu *v, u32 reason,
-	u8 flags)
+static __always_inline void send_refused(
+	struct kes_vm_slot *vm, const struct kes_vcpu *v, u32 reason, u8 flags)
 {
 	struct kes_record *r = record_begin(vm, KES_REFUSED);
 
@@ -42,15 +58,12 @@ static __always_inline void send_refused(struct kes_vm_slot *vm, const struct ke
 	r->flags = flags;
 	r->conversion.refused.nr = KES_HC_MAP_GPA_RANGE;
 	r->conversion.refused.reason = reason;
-	r->conversion.refused.ret = reason == KES_REASON_DISABLED ? -KES_KVM_ENOSYS :
-		reason == KES_REASON_CPL			  ? -KES_KVM_EPERM :
-		reason == KES_REASON_UNKNOWN			  ? 0 :
-								    -KES_KVM_EINVAL;
+	r->conversion.refused.ret = refusal_result(reason);
 	record_end(r, false);
 }
 
-static __always_inline void send_answer(struct kes_vm_slot *vm, const struct kes_vcpu *v, s64 ret,
-	u8 flags)
+static __always_inline void send_answer(
+	struct kes_vm_slot *vm, const struct kes_vcpu *v, s64 ret, u8 flags)
 {
 	struct kes_record *r = record_begin(vm, KES_ANSWER);
 
@@ -80,15 +93,17 @@ static __always_inline void settle(struct kes_vm_slot *vm, struct kes_vcpu *v)
 	if (v->state == KES_VCPU_CALLED)
 		send_refused(vm, v, KES_REASON_UNKNOWN, KES_F_INFERRED);
 	else if (v->state == KES_VCPU_OPEN)
-		/* The answer is still where the VMM wrote it unless another exit went over it; those that
-		 * do not reach that far leave it (io, mmio, halt, memory fault all do). */
-		send_answer(vm, v, read_u64(exit_area(v) + __builtin_offsetof(struct kvm_run_hypercall, ret)),
+		/* The answer is still where the VMM wrote it unless another exit went over it;
+		 * those that do not reach that far leave it (io, mmio, halt, memory fault all do).
+		 */
+		send_answer(vm, v,
+			read_u64(exit_area(v) + __builtin_offsetof(struct kvm_run_hypercall, ret)),
 			KES_F_LATE);
 	conversion_over(v);
 }
 
-/* Whether the caller ran 64-bit code: others have their registers cut to 32 bits, after the tracepoint
- * (is_64_bit_hypercall() in arch/x86/kvm/x86.h). */
+/* Whether the caller ran 64-bit code: others have their registers cut to 32 bits, after the
+ * tracepoint (is_64_bit_hypercall() in arch/x86/kvm/x86.h). */
 static __always_inline bool long_mode(u64 vcpu, const struct kes_vcpu *v)
 {
 	u64 arch = MEMBER(vcpu, kvm_vcpu, arch);
@@ -155,8 +170,8 @@ static __always_inline void conversion_called(u64 vcpu, u64 nr, u64 gpa, u64 npa
 		return;
 	}
 	v->state = KES_VCPU_CALLED;
-	call = bpf_task_storage_get(&caller, bpf_get_current_task_btf(), NULL,
-		BPF_LOCAL_STORAGE_GET_F_CREATE);
+	call = bpf_task_storage_get(
+		&caller, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (call)
 		*call = vcpu;
 	else
@@ -199,7 +214,7 @@ static __always_inline void conversion_requested(u64 vcpu)
 	v->request_ns = r->ts_ns;
 	record_conversion(r, v);
 	r->flags = (call.flags & KES_EXIT_HYPERCALL_LONG_MODE ? KES_F_LONG_MODE : 0) |
-		(v->unhooked ? KES_F_UNHOOKED : 0);
+		   (v->unhooked ? KES_F_UNHOOKED : 0);
 	r->conversion.request.nr = call.nr;
 	record_end(r, !c->answers_hooked);
 	memslots_check(vm, v->kvm, v->request_ns);
@@ -221,7 +236,8 @@ static __always_inline void conversion_answered(u64 vcpu)
 		settle(vm, v);
 		return;
 	}
-	/* Open: this is the entry that follows the exit, for an exit in between would have settled it. */
+	/* Open: this is the entry that follows the exit, for an exit in between would have settled
+	 * it. */
 	ret = read_u64(exit_area(v) + __builtin_offsetof(struct kvm_run_hypercall, ret));
 	send_answer(vm, v, ret, 0);
 	conversion_over(v);
@@ -236,7 +252,8 @@ static __always_inline bool answers_may_be_missed(void)
 	return c && h && h->unhooked != h->settled + c->written_off;
 }
 
-/* The vCPU stops again with its request still open here: the answer was not seen as it was given. */
+/* The vCPU stops again with its request still open here: the answer was not seen as it was given.
+ */
 static __always_inline void conversion_passed(u64 vcpu)
 {
 	struct kes_vm_slot *vm;

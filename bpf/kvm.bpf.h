@@ -26,7 +26,7 @@ struct kvm_memslots { /* 5.17 */
 
 struct kvm_arch {
 	unsigned long hypercall_exit_enabled; /* a u32 or u64 by version: read by its size */
-	unsigned long vm_type;		      /* 6.8; the same */
+	unsigned long vm_type;                /* 6.8; the same */
 	s64 kvmclock_offset;
 };
 
@@ -51,6 +51,15 @@ struct kvm_vcpu {
 	struct kvm_run *run;
 	void *pid; /* of the task that last ran it; NULL: it never ran */
 	struct kvm_vcpu_arch arch;
+};
+
+/* A mutex on kernels with PREEMPT_RT. */
+struct rt_mutex_base {
+	struct task_struct *owner;
+};
+
+struct mutex___rt {
+	struct rt_mutex_base rtmutex;
 };
 
 /* kvm-amd.ko */
@@ -93,9 +102,9 @@ struct kvm_run_memory_fault {
 };
 
 /* The VMCB's state save area: AMD64 Architecture Programmer's Manual vol. 2, appendix B. */
-#define VMCB_CS_ATTRIB	    0x412
+#define VMCB_CS_ATTRIB      0x412
 #define VMCB_CS_ATTRIB_LONG (1u << 9)
-#define VMCB_CPL	    0x4cb
-#define EFER_LMA	    (1ull << 10)
+#define VMCB_CPL            0x4cb
+#define EFER_LMA            (1ull << 10)
 
 #endif

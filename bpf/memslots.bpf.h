@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where a VM's memory is: a snapshot of its memslots as records, when KVM's generation number of them
- * moved. The active set is never changed in place (KVM installs a new one), but it may be replaced while
- * we walk it: then the generation has moved again, and the next look sends it anew.
+ * Where a VM's memory is: a snapshot of its memslots as records, when KVM's generation number of
+ * them moved. The active set is never changed in place (KVM installs a new one), but it may be
+ * replaced while we walk it: then the generation has moved again, and the next look sends it anew.
  */
 #ifndef BPF_MEMSLOTS_H
 #define BPF_MEMSLOTS_H
@@ -11,13 +11,13 @@
 #include "record.bpf.h"
 
 #define MEMSLOTS_EVERY_NS 100000000ull /* how often the event path looks */
-#define MEMSLOT_CHAIN	  32768	       /* KVM allows no more memslots than this */
+#define MEMSLOT_CHAIN     32768        /* KVM allows no more memslots than this */
 #define GENERATION_UPDATE (1ull << 63) /* KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS */
 
 struct memslot_walk {
 	struct kes_vm_slot *vm;
-	u64 buckets;   /* address of the hash table */
-	u64 link;      /* offset of the chain's node in a memslot */
+	u64 buckets; /* address of the hash table */
+	u64 link;    /* offset of the chain's node in a memslot */
 	u64 generation;
 	u64 node; /* address of the next link in the chain */
 	u32 index, total;
@@ -73,7 +73,7 @@ static __always_inline void memslots_send_none(struct kes_vm_slot *vm, u64 gener
 
 static __noinline int memslots_send(struct kes_vm_slot *vm, u64 kvm)
 {
-	struct memslot_walk walk = { .vm = vm };
+	struct memslot_walk walk = {.vm = vm};
 	u64 set, sent;
 	u32 buckets;
 
@@ -83,7 +83,8 @@ static __noinline int memslots_send(struct kes_vm_slot *vm, u64 kvm)
 	walk.generation = read_u64(MEMBER(set, kvm_memslots, generation)) & ~GENERATION_UPDATE;
 	sent = vm->memslots_generation;
 	if (!set || walk.generation == sent ||
-		__sync_val_compare_and_swap(&vm->memslots_generation, sent, walk.generation) != sent)
+		__sync_val_compare_and_swap(&vm->memslots_generation, sent, walk.generation) !=
+			sent)
 		return 0; /* known, or on its way from another vCPU */
 	walk.buckets = MEMBER(set, kvm_memslots, id_hash);
 	walk.link = bpf_core_field_offset(struct kvm_memory_slot, id_node);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The programs that every kernel takes: tracepoints with BTF, and an iterator. No trampolines here. */
+/* The programs that every kernel takes: tracepoints with BTF, and an iterator. No trampolines here.
+ */
 #include "conversion.bpf.h"
 
 #include <bpf/bpf_tracing.h>
@@ -7,8 +8,8 @@
 char LICENSE[] SEC("license") = "GPL";
 
 #define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
-#define EFAULT		    14
-#define EHWPOISON	    133
+#define EFAULT              14
+#define EHWPOISON           133
 
 /* ---- a guest's hypercall: the vCPU is loaded ---- */
 
@@ -34,19 +35,24 @@ int BPF_PROG(on_hypercall, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 /* KVM_RUN holds the vCPU's mutex, so the thread that holds it is the one that runs the vCPU. */
 static __always_inline bool runs_vcpu(struct task_struct *task, u64 vcpu)
 {
-	u64 owner = read_u64(MEMBER(MEMBER(vcpu, kvm_vcpu, mutex), mutex, owner));
+	u64 mutex = MEMBER(vcpu, kvm_vcpu, mutex), owner;
 
+	if (bpf_core_field_exists(struct mutex, owner))
+		owner = read_u64(MEMBER(mutex, mutex, owner));
+	else
+		owner = read_u64(MEMBER(MEMBER(mutex, mutex___rt, rtmutex), rt_mutex_base, owner));
 	return (owner & ~7ull) == (u64)task; /* the low bits are flags */
 }
 
-/* The vCPU whose KVM_RUN this thread is in, through the file descriptor of the ioctl. Another thread may
- * have put another file there meanwhile, so the vCPU must be proved; 0 if it cannot. */
+/* The vCPU whose KVM_RUN this thread is in, through the file descriptor of the ioctl. Another
+ * thread may have put another file there meanwhile, so the vCPU must be proved; 0 if it cannot. */
 static __noinline u64 exiting_vcpu(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	u64 call = BPF_CORE_READ(regs, orig_ax) & ~0x40000000ull; /* x32's bit */
-	u64 fd = call == 54 ? BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di); /* 54: i386's ioctl */
+	u64 fd = call == 54 ? BPF_CORE_READ(regs, bx)
+			    : BPF_CORE_READ(regs, di); /* 54: i386's ioctl */
 	u64 files, file, vcpu;
 
 	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
@@ -126,7 +132,8 @@ int BPF_PROG(on_exit, u32 reason, int err)
 	return 0;
 }
 
-/* ---- KVM_RUN is entered: the VMM's answer. For hosts without trampolines; fires on leaving, too ---- */
+/* ---- KVM_RUN is entered: the VMM's answer. For hosts without trampolines; fires on leaving, too
+ * ---- */
 
 SEC("tp_btf/kvm_fpu")
 int BPF_PROG(on_fpu, u32 load)
@@ -167,9 +174,10 @@ int list_vms(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file || BPF_CORE_READ(file, f_inode, i_sb, s_magic) != ANON_INODE_FS_MAGIC)
 		return 0;
-	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
-	if (name[0] != 'k' || name[1] != 'v' || name[2] != 'm' || name[3] != '-' || name[4] != 'v' ||
-		name[5] != 'm' || name[6])
+	bpf_probe_read_kernel_str(
+		name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	if (name[0] != 'k' || name[1] != 'v' || name[2] != 'm' || name[3] != '-' ||
+		name[4] != 'v' || name[5] != 'm' || name[6])
 		return 0;
 	kvm = (u64)BPF_CORE_READ(file, private_data);
 	vm = vm_lookup(kvm, &slot);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reading KVM's structures through plain numbers: a pointer that came out of container_of, or out of a
- * table, is nothing the verifier would follow. A read that fails gives 0. */
+/* Reading KVM's structures through plain numbers: a pointer that came out of container_of, or out
+ * of a table, is nothing the verifier would follow. A read that fails gives 0. */
 #ifndef BPF_READ_H
 #define BPF_READ_H
 
@@ -41,13 +41,14 @@ static __always_inline u8 read_u8(u64 address)
 	return value;
 }
 
-/* The address of a member, and members that changed their size between kernels: read as what they are. */
+/* The address of a member, and members that changed their size between kernels: read as what they
+ * are. */
 #define MEMBER(address, type, member) ((address) + bpf_core_field_offset(struct type, member))
-#define READ_SIZED(address, type, member)                                                          \
-	(bpf_core_field_size(((struct type *)0)->member) == 8 ?                                    \
-			read_u64(MEMBER(address, type, member)) :                                  \
-		bpf_core_field_size(((struct type *)0)->member) == 4 ?                             \
-			read_u32(MEMBER(address, type, member)) :                                  \
-			read_u8(MEMBER(address, type, member)))
+#define READ_SIZED(address, type, member)                              \
+	(bpf_core_field_size(((struct type *)0)->member) == 8          \
+			? read_u64(MEMBER(address, type, member))      \
+		: bpf_core_field_size(((struct type *)0)->member) == 4 \
+			? read_u32(MEMBER(address, type, member))      \
+			: read_u8(MEMBER(address, type, member)))
 
 #endif

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Putting records on the ring, with their sequence numbers and the account of those that did not fit. */
+/* Putting records on the ring, with their sequence numbers and the account of those that did not
+ * fit. */
 #ifndef BPF_RECORD_H
 #define BPF_RECORD_H
 
 #include "tables.bpf.h"
 
-/* A zeroed record of the VM, or NULL when the ring is full: the number is used up all the same, so that
- * the reader sees the gap, and the loss is counted. */
+/* A zeroed record of the VM, or NULL when the ring is full: the number is used up all the same, so
+ * that the reader sees the gap, and the loss is counted. */
 static __always_inline struct kes_record *record_begin(struct kes_vm_slot *vm, u8 kind)
 {
 	u64 seq = __sync_fetch_and_add(&vm->seq, 1);
@@ -26,8 +27,8 @@ static __always_inline struct kes_record *record_begin(struct kes_vm_slot *vm, u
 	return r;
 }
 
-/* Wake-ups are batched: the reader looks by itself a few times a second, and is woken only when much
- * waits, or for what it should act on now. */
+/* Wake-ups are batched: the reader looks by itself a few times a second, and is woken only when
+ * much waits, or for what it should act on now. */
 static __always_inline void record_end(struct kes_record *r, bool urgent)
 {
 	bool wake = urgent || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes;

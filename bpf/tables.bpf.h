@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The tables of the kernel half. All are bounded, and those on the path of each event preallocated. */
+/* The tables of the kernel half. All are bounded, and those on the path of each event preallocated.
+ */
 #ifndef BPF_TABLES_H
 #define BPF_TABLES_H
 
@@ -10,7 +11,7 @@
 #include "wire.h"
 
 /* Set by the C half before loading. */
-const volatile bool host_is_svm;      /* kvm-amd drives this host's vCPUs */
+const volatile bool host_is_svm;        /* kvm-amd drives this host's vCPUs */
 const volatile __u64 wake_bytes = 4096; /* wake the reader when so much waits for it */
 
 /* Records on their way to the C half. */
@@ -19,8 +20,8 @@ struct {
 	__uint(max_entries, 1 << 21);
 } ring SEC(".maps");
 
-/* VMs, by slot. A slot is taken at birth or first sight and given back by the C half, once it has read
- * the last figures of the VM that ended. */
+/* VMs, by slot. A slot is taken at birth or first sight and given back by the C half, once it has
+ * read the last figures of the VM that ended. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KES_MAX_VMS);
@@ -42,7 +43,8 @@ struct {
 	__type(value, u32);
 } slot_of SEC(".maps");
 
-/* struct kvm_vcpu * -> what is known of it. Written only by the task that holds the vCPU's mutex. */
+/* struct kvm_vcpu * -> what is known of it. Written only by the task that holds the vCPU's mutex.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, KES_MAX_VCPUS);
@@ -50,8 +52,8 @@ struct {
 	__type(value, struct kes_vcpu);
 } vcpus SEC(".maps");
 
-/* The vCPU that a thread had loaded when its guest made a conversion hypercall: what ties the exit that
- * follows, at which no vCPU is loaded any more, to it. */
+/* The vCPU that a thread had loaded when its guest made a conversion hypercall: what ties the exit
+ * that follows, at which no vCPU is loaded any more, to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -59,8 +61,8 @@ struct {
 	__type(value, u64);
 } caller SEC(".maps");
 
-/* What is only counted: exits and hypercalls, per VMM process. Not preallocated: so many places on so
- * many CPUs would take long to make, and a key is new once in a VM's life. */
+/* What is only counted: exits and hypercalls, per VMM process. Not preallocated: so many places on
+ * so many CPUs would take long to make, and a key is new once in a VM's life. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -109,7 +111,7 @@ static __always_inline void host_lost(enum kes_cause cause)
 
 static __always_inline void count(u32 tgid, u32 counter, u32 index)
 {
-	struct kes_count_key key = { .tgid = tgid, .counter = counter, .index = index };
+	struct kes_count_key key = {.tgid = tgid, .counter = counter, .index = index};
 	u64 one = 1, *total = bpf_map_lookup_elem(&counts, &key);
 
 	if (total) {

@@ -15,7 +15,7 @@ static __always_inline u64 loaded_vcpu(void)
 	if (!link)
 		return 0;
 	return link - bpf_core_field_offset(struct kvm_vcpu, preempt_notifier) -
-		bpf_core_field_offset(struct preempt_notifier, link);
+	       bpf_core_field_offset(struct preempt_notifier, link);
 }
 
 /* Set from the clock when KVM makes the VM, so that no two VMs have the same. */
@@ -30,7 +30,7 @@ static __always_inline u32 vm_type(u64 kvm)
 		return READ_SIZED(MEMBER(kvm, kvm, arch), kvm_arch, vm_type);
 	if (host_is_svm && bpf_core_type_exists(struct kvm_svm)) {
 		u64 sev = kvm - bpf_core_field_offset(struct kvm_svm, kvm) +
-			bpf_core_field_offset(struct kvm_svm, sev_info);
+			  bpf_core_field_offset(struct kvm_svm, sev_info);
 
 		if (read_u8(MEMBER(sev, kvm_sev_info, es_active)))
 			return KES_VM_SEV_ES;
@@ -76,9 +76,10 @@ static __always_inline void send_vm_new(struct kes_vm_slot *vm, u64 kvm, struct 
 	record_end(r, true);
 }
 
-/* Gives kvm an id and says so to the C half. flags: KES_F_BORN, or 0 for one found alive. NULL when the
- * tables are full, which is counted. */
-static __noinline struct kes_vm_slot *vm_add(u64 kvm, struct task_struct *task, u8 flags, u32 *ret_slot)
+/* Gives kvm an id and says so to the C half. flags: KES_F_BORN, or 0 for one found alive. NULL when
+ * the tables are full, which is counted. */
+static __noinline struct kes_vm_slot *vm_add(
+	u64 kvm, struct task_struct *task, u8 flags, u32 *ret_slot)
 {
 	struct kes_host *h = the_host();
 	struct kes_vm_slot *vm;
@@ -114,8 +115,8 @@ static __noinline struct kes_vm_slot *vm_add(u64 kvm, struct task_struct *task, 
 	return vm;
 }
 
-/* The VM ended, or another was born where it was: the C half collects its last figures and frees the
- * slot. */
+/* The VM ended, or another was born where it was: the C half collects its last figures and frees
+ * the slot. */
 static __always_inline void vm_end(struct kes_vm_slot *vm, u64 kvm, u32 slot)
 {
 	struct kes_record *r = record_begin(vm, KES_VM_END);
@@ -134,18 +135,20 @@ static __always_inline u64 vcpu_vmcb(u64 vcpu)
 {
 	if (!host_is_svm || !bpf_core_type_exists(struct vcpu_svm))
 		return 0;
-	return read_u64(MEMBER(vcpu - bpf_core_field_offset(struct vcpu_svm, vcpu), vcpu_svm, vmcb));
+	return read_u64(
+		MEMBER(vcpu - bpf_core_field_offset(struct vcpu_svm, vcpu), vcpu_svm, vmcb));
 }
 
-/* svm->current_vmcb->ptr is svm->vmcb by KVM's own invariant: where that holds, kvm-amd's types fit. */
+/* svm->current_vmcb->ptr is svm->vmcb by KVM's own invariant: where that holds, kvm-amd's types
+ * fit. */
 static __always_inline bool vcpu_is_svm(u64 vcpu)
 {
 	u64 vmcb = vcpu_vmcb(vcpu), current;
 
 	if (!vmcb || !bpf_core_type_exists(struct kvm_vmcb_info))
 		return false;
-	current = read_u64(MEMBER(vcpu - bpf_core_field_offset(struct vcpu_svm, vcpu), vcpu_svm,
-		current_vmcb));
+	current = read_u64(MEMBER(
+		vcpu - bpf_core_field_offset(struct vcpu_svm, vcpu), vcpu_svm, current_vmcb));
 	return read_u64(MEMBER(current, kvm_vmcb_info, ptr)) == vmcb;
 }
 
@@ -153,7 +156,7 @@ static __always_inline bool vcpu_is_svm(u64 vcpu)
 static __noinline struct kes_vcpu *vcpu_add(u64 vcpu, u8 vm_flags)
 {
 	u64 kvm = read_u64(MEMBER(vcpu, kvm_vcpu, kvm));
-	struct kes_vcpu new = { .kvm = kvm }, *old;
+	struct kes_vcpu new = {.kvm = kvm}, *old;
 	struct kes_host *h = the_host();
 	struct kes_vm_slot *vm;
 

@@ -6,7 +6,8 @@
 #ifndef KES_KVM_ABI_H
 #define KES_KVM_ABI_H
 
-/* include/uapi/linux/kvm_para.h. KVM_HC_PAGE_ENC_STATUS of the 2021 proposal had the same number. */
+/* include/uapi/linux/kvm_para.h. KVM_HC_PAGE_ENC_STATUS of the 2021 proposal had the same number.
+ */
 #define KES_HC_MAP_GPA_RANGE 12
 
 /* include/uapi/linux/kvm_para.h: attributes of KVM_HC_MAP_GPA_RANGE */
@@ -21,7 +22,7 @@
 
 /* include/uapi/linux/kvm.h */
 #define KES_EXIT_HYPERCALL           3
-#define KES_EXIT_MEMORY_FAULT        39        /* 6.8 */
+#define KES_EXIT_MEMORY_FAULT        39 /* 6.8 */
 #define KES_EXIT_HYPERCALL_LONG_MODE (1ull << 0)
 #define KES_MEMORY_FAULT_PRIVATE     (1ull << 3)
 #define KES_ATTRIBUTE_PRIVATE        (1ull << 3)

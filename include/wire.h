@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the kernel half and the C half say to each other, and what a capture file holds: 64-byte
- * records of fixed width. Both halves compile this file and its static asserts, so it includes nothing;
- * whoever includes it has __u8..__u64 and __s32, __s64 from <linux/types.h> or from vmlinux.h.
+ * records of fixed width. Both halves compile this file and its static asserts, so it includes
+ * nothing; whoever includes it has __u8..__u64 and __s32, __s64 from <linux/types.h> or from
+ * vmlinux.h.
  *
- * Persisted: kinds, reasons, causes and offsets are append-only. A reader skips kinds it does not know.
+ * Persisted: kinds, reasons, causes and offsets are append-only. A reader skips kinds it does not
+ * know.
  */
 #ifndef KES_WIRE_H
 #define KES_WIRE_H
@@ -30,8 +32,8 @@ enum kes_kind {
 
 /* kes_record.flags */
 enum kes_flag {
-	KES_F_BORN = 1 << 0,      /* VM_NEW: seen from birth, so nothing of it was missed */
-	KES_F_LATE = 1 << 1,      /* ANSWER: read at a later stop of the vCPU; ts_ns is an upper bound */
+	KES_F_BORN = 1 << 0, /* VM_NEW: seen from birth, so nothing of it was missed */
+	KES_F_LATE = 1 << 1, /* ANSWER: read at a later stop of the vCPU; ts_ns is an upper bound */
 	KES_F_NO_ANSWER = 1 << 2, /* ANSWER: the answer was overwritten before it could be read */
 	KES_F_INFERRED = 1 << 3,  /* REFUSED: no exit followed, the cause is not known better */
 	KES_F_LONG_MODE = 1 << 4, /* REQUEST, REFUSED: the caller was in 64-bit mode */
@@ -52,10 +54,11 @@ enum kes_reason {
 
 /* Why a record, or what it would have said, is missing. */
 enum kes_cause {
-	KES_CAUSE_RING_FULL = 0,     /* the ring had no room: the reader was too slow */
-	KES_CAUSE_TABLE_FULL = 1,    /* no room for one more VM or vCPU in the kernel's tables */
-	KES_CAUSE_UNATTRIBUTED = 2,  /* an exit whose vCPU could not be proved, or not be read */
-	KES_CAUSE_COUNTS_FULL = 3,   /* no room for one more counter: counts are short, no record is */
+	KES_CAUSE_RING_FULL = 0,    /* the ring had no room: the reader was too slow */
+	KES_CAUSE_TABLE_FULL = 1,   /* no room for one more VM or vCPU in the kernel's tables */
+	KES_CAUSE_UNATTRIBUTED = 2, /* an exit whose vCPU could not be proved, or not be read */
+	KES_CAUSE_COUNTS_FULL =
+		3, /* no room for one more counter: counts are short, no record is */
 	KES_CAUSE_MAX,
 };
 
@@ -83,9 +86,9 @@ enum kes_vm_type {
 struct kes_vm_new {
 	__u32 pid; /* of the VMM: a thread group id */
 	__u32 uid;
-	__u32 type;       /* kes_vm_type, or a number newer than this list */
-	__u32 hypercalls; /* kvm->arch.hypercall_exit_enabled: bit n, hypercall n exits */
-	__u64 cgroup;     /* id (inode number) of the VMM's cgroup v2 */
+	__u32 type;              /* kes_vm_type, or a number newer than this list */
+	__u32 hypercalls;        /* kvm->arch.hypercall_exit_enabled: bit n, hypercall n exits */
+	__u64 cgroup;            /* id (inode number) of the VMM's cgroup v2 */
 	char comm[KES_COMM_LEN]; /* any bytes; not terminated when all are used */
 };
 
@@ -96,12 +99,12 @@ struct kes_vm_end {
 };
 
 struct kes_memslot {
-	__u64 gfn;        /* first frame */
-	__u64 npages;     /* frames */
-	__u32 slot;       /* KVM's slot id */
-	__u32 flags;      /* KVM_MEM_* */
-	__u32 index;      /* 0-based place in this snapshot */
-	__u32 total;      /* memslots in this snapshot; 0: the VM has none, this record says only that */
+	__u64 gfn;    /* first frame */
+	__u64 npages; /* frames */
+	__u32 slot;   /* KVM's slot id */
+	__u32 flags;  /* KVM_MEM_* */
+	__u32 index;  /* 0-based place in this snapshot */
+	__u32 total; /* memslots in this snapshot; 0: the VM has none, this record says only that */
 	__u64 generation; /* kvm_memslots.generation */
 };
 
@@ -111,17 +114,17 @@ struct kes_conversion {
 	__u64 npages;
 	__u64 attrs;
 	union {
-		struct {             /* REQUEST */
-			__u64 nr;    /* hypercall number */
+		struct {          /* REQUEST */
+			__u64 nr; /* hypercall number */
 			__u64 spare;
 		} request;
-		struct {                    /* ANSWER */
-			__s64 ret;          /* run->hypercall.ret; 0 is yes */
-			__u64 request_ns;   /* ts_ns of the request; 0 if unknown */
+		struct {                  /* ANSWER */
+			__s64 ret;        /* run->hypercall.ret; 0 is yes */
+			__u64 request_ns; /* ts_ns of the request; 0 if unknown */
 		} answer;
-		struct {               /* REFUSED */
-			__s64 ret;     /* what the guest gets in RAX: -KVM_E* */
-			__u32 reason;  /* kes_reason */
+		struct {              /* REFUSED */
+			__s64 ret;    /* what the guest gets in RAX: -KVM_E* */
+			__u32 reason; /* kes_reason */
 			__u32 nr;
 		} refused;
 	};
@@ -149,7 +152,8 @@ struct kes_loss {
 	__u32 spare[7];
 };
 
-/* Counted per VMM process; kes_record.vm is its VM, or 0 where it has several or none that is known. */
+/* Counted per VMM process; kes_record.vm is its VM, or 0 where it has several or none that is
+ * known. */
 struct kes_count {
 	__u64 total;
 	__u32 counter; /* kes_counter */
@@ -202,8 +206,9 @@ struct kes_vm_slot {
 	__u64 lost[KES_CAUSE_MAX];
 	__u64 memslots_generation; /* of the last snapshot sent */
 	__u64 memslots_checked_ns;
-	__s64 clock_offset; /* kvm->arch.kvmclock_offset at birth: tells two VMs at one address apart */
-	__u32 id;	    /* 0: the slot is free */
+	__s64 clock_offset; /* kvm->arch.kvmclock_offset at birth: tells two VMs at one address
+			       apart */
+	__u32 id;           /* 0: the slot is free */
 	__u32 pid;
 	__u32 born; /* its birth was seen and told */
 	__u32 spare;
@@ -217,15 +222,15 @@ enum kes_vcpu_state {
 
 struct kes_vcpu {
 	__u64 kvm;
-	__u64 run;	/* struct kvm_run * */
+	__u64 run; /* struct kvm_run * */
 	__u64 gpa, npages, attrs;
 	__u64 request_ns;
-	__u32 slot;	/* in vms */
-	__u32 vm;	/* id the slot had when this was written: else stale */
-	__u16 vcpu;	/* vcpu_id */
-	__u8 state;	/* kes_vcpu_state */
+	__u32 slot;        /* in vms */
+	__u32 vm;          /* id the slot had when this was written: else stale */
+	__u16 vcpu;        /* vcpu_id */
+	__u8 state;        /* kes_vcpu_state */
 	__u8 cpl_readable; /* its vcpu_svm checked out */
-	__u8 unhooked;	   /* its open request was made while no hook would see the answer */
+	__u8 unhooked;     /* its open request was made while no hook would see the answer */
 	__u8 spare[3];
 };
 
@@ -236,10 +241,10 @@ struct kes_count_key {
 };
 
 struct kes_host {
-	__u32 vms;	      /* VMs so far: the last id that was given */
-	__u32 slots;	      /* of vms that were ever used; freed ones wait in free_slots */
-	__u64 unhooked; /* requests made while no hook would see their answer ... */
-	__u64 settled;	/* ... of which so many were settled otherwise */
+	__u32 vms;                 /* VMs so far: the last id that was given */
+	__u32 slots;               /* of vms that were ever used; freed ones wait in free_slots */
+	__u64 unhooked;            /* requests made while no hook would see their answer ... */
+	__u64 settled;             /* ... of which so many were settled otherwise */
 	__u64 lost[KES_CAUSE_MAX]; /* what no VM can be charged with */
 };
 

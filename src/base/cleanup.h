@@ -26,22 +26,22 @@ static inline void cleanup_fclose(FILE **file)
 		fclose(*file);
 }
 
-#define _cleanup_free_	 _cleanup_(cleanup_free)
-#define _cleanup_close_	 _cleanup_(cleanup_close)
+#define _cleanup_free_   _cleanup_(cleanup_free)
+#define _cleanup_close_  _cleanup_(cleanup_close)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
-#define TAKE_PTR(pointer)                                                                          \
-	({                                                                                         \
-		typeof(pointer) taken_ = (pointer);                                                \
-		(pointer) = NULL;                                                                  \
-		taken_;                                                                            \
+#define TAKE_PTR(pointer)                           \
+	({                                          \
+		typeof(pointer) taken_ = (pointer); \
+		(pointer) = NULL;                   \
+		taken_;                             \
 	})
 
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int taken_ = (fd);                                                                 \
-		(fd) = -1;                                                                         \
-		taken_;                                                                            \
+#define TAKE_FD(fd)                \
+	({                         \
+		int taken_ = (fd); \
+		(fd) = -1;         \
+		taken_;            \
 	})
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))

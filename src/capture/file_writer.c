@@ -177,8 +177,8 @@ static int create(const char *path, bool force, struct error *err)
 	struct stat st;
 	int r;
 
-	fd = open(
-		path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | (force ? O_TRUNC : O_EXCL),
+	fd = open(path,
+		O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | (force ? O_TRUNC : O_EXCL),
 		0600);
 	if (fd < 0) {
 		r = -errno;

@@ -20,13 +20,14 @@
 
 /* The rows of live->hooks. The two answer hooks are alternatives: the first that can be had. */
 static const struct hook hook_rows[LIVE_HOOKS] = {
-	[LIVE_HYPERCALL] = { "tp_btf/kvm_hypercall", "hypercalls, and those KVM refuses itself" },
-	[LIVE_EXIT] = { "tp_btf/kvm_userspace_exit", "requests to the VMM, memory faults, exit counts" },
-	[LIVE_BIRTH] = { "tp_btf/kvm_track_tsc", "VMs and vCPUs from birth" },
-	[LIVE_INVENTORY] = { "iter/task_file", "VMs that live already, memslots" },
-	[LIVE_ANSWER_RUN] = { "fentry/kvm_arch_vcpu_ioctl_run", "the VMM's answers" },
-	[LIVE_ANSWER_FPU] = { "tp_btf/kvm_fpu", "the VMM's answers, without trampolines" },
-	[LIVE_END] = { "fentry/kvm_arch_destroy_vm", "the end of VMs, at once" },
+	[LIVE_HYPERCALL] = {"tp_btf/kvm_hypercall", "hypercalls, and those KVM refuses itself"},
+	[LIVE_EXIT] = {"tp_btf/kvm_userspace_exit",
+		"requests to the VMM, memory faults, exit counts"},
+	[LIVE_BIRTH] = {"tp_btf/kvm_track_tsc", "VMs and vCPUs from birth"},
+	[LIVE_INVENTORY] = {"iter/task_file", "VMs that live already, memslots"},
+	[LIVE_ANSWER_RUN] = {"fentry/kvm_arch_vcpu_ioctl_run", "the VMM's answers"},
+	[LIVE_ANSWER_FPU] = {"tp_btf/kvm_fpu", "the VMM's answers, without trampolines"},
+	[LIVE_END] = {"fentry/kvm_arch_destroy_vm", "the end of VMs, at once"},
 };
 
 const char *hook_state_name(enum hook_state state)
@@ -62,7 +63,7 @@ static bool has_tracepoint(const struct btf *vmlinux, const struct btf *kvm, con
 
 	snprintf(type, sizeof(type), "btf_trace_%s", strchr(hook, '/') + 1);
 	return btf__find_by_name_kind(vmlinux, type, BTF_KIND_TYPEDEF) > 0 ||
-		(kvm && btf__find_by_name_kind(kvm, type, BTF_KIND_TYPEDEF) > 0);
+	       (kvm && btf__find_by_name_kind(kvm, type, BTF_KIND_TYPEDEF) > 0);
 }
 
 static bool has_function(const struct btf *vmlinux, const struct btf *kvm, const char *hook)
@@ -70,17 +71,17 @@ static bool has_function(const struct btf *vmlinux, const struct btf *kvm, const
 	const char *name = strchr(hook, '/') + 1;
 
 	return btf__find_by_name_kind(vmlinux, name, BTF_KIND_FUNC) > 0 ||
-		(kvm && btf__find_by_name_kind(kvm, name, BTF_KIND_FUNC) > 0);
+	       (kvm && btf__find_by_name_kind(kvm, name, BTF_KIND_FUNC) > 0);
 }
 
-/* Whether the kernel takes a trampoline at all: an empty program on a function that nobody calls but the
- * kernel's own BPF tests. Spares loading our second object where it cannot work. 0 or a negative errno;
- * a kernel without that function counts as willing. */
+/* Whether the kernel takes a trampoline at all: an empty program on a function that nobody calls
+ * but the kernel's own BPF tests. Spares loading our second object where it cannot work. 0 or a
+ * negative errno; a kernel without that function counts as willing. */
 static int probe_trampoline(const struct btf *vmlinux)
 {
 	static const struct bpf_insn empty[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
 	_cleanup_close_ int program = -1, link = -1;
@@ -89,8 +90,8 @@ static int probe_trampoline(const struct btf *vmlinux)
 	if (id <= 0)
 		return 0;
 	options.attach_btf_id = (uint32_t)id;
-	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "kes_probe", "GPL", empty, ARRAY_SIZE(empty),
-		&options);
+	program = bpf_prog_load(
+		BPF_PROG_TYPE_TRACING, "kes_probe", "GPL", empty, ARRAY_SIZE(empty), &options);
 	if (program < 0)
 		return program;
 	link = bpf_raw_tracepoint_open(NULL, program);
@@ -99,17 +100,19 @@ static int probe_trampoline(const struct btf *vmlinux)
 
 static int probe_kernel(struct live *live, struct error *err)
 {
-	static const int needed[] = { LIVE_HYPERCALL, LIVE_EXIT };
-	static const int functions[] = { LIVE_ANSWER_RUN, LIVE_END };
-	static const int tracepoints[] = { LIVE_HYPERCALL, LIVE_EXIT, LIVE_BIRTH, LIVE_ANSWER_FPU };
+	static const int needed[] = {LIVE_HYPERCALL, LIVE_EXIT};
+	static const int functions[] = {LIVE_ANSWER_RUN, LIVE_END};
+	static const int tracepoints[] = {LIVE_HYPERCALL, LIVE_EXIT, LIVE_BIRTH, LIVE_ANSWER_FPU};
 	struct btf *vmlinux, *kvm;
 	int r = 0;
 
 	vmlinux = btf__load_vmlinux_btf();
 	if (!vmlinux) {
-		error_set(err, -ENOTSUP, "the kernel has no type information (BTF): %s", strerror(errno));
-		error_advise(err, "kvm-encstat needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, which "
-				  "distribution kernels are; /sys/kernel/btf/vmlinux shows it");
+		error_set(err, -ENOTSUP, "the kernel has no type information (BTF): %s",
+			strerror(errno));
+		error_advise(err,
+			"kvm-encstat needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, which "
+			"distribution kernels are; /sys/kernel/btf/vmlinux shows it");
 		return -ENOTSUP;
 	}
 	kvm = btf__load_module_btf("kvm", vmlinux); /* NULL where KVM is built in */
@@ -123,7 +126,8 @@ static int probe_kernel(struct live *live, struct error *err)
 		live->hooks[LIVE_INVENTORY].state = HOOK_STANDBY;
 	for (size_t i = 0; i < ARRAY_SIZE(needed) && !r; i++)
 		if (live->hooks[needed[i]].state == HOOK_ABSENT) {
-			r = error_set(err, -ENODEV, "KVM is not there: no %s in the kernel or a module",
+			r = error_set(err, -ENODEV,
+				"KVM is not there: no %s in the kernel or a module",
 				live->hooks[needed[i]].name);
 			error_advise(err, "load it: modprobe kvm_amd, or modprobe kvm_intel");
 		}
@@ -213,7 +217,8 @@ static int load_observe(struct live *live, const struct live_options *options, s
 
 	live->observe = observe__open();
 	if (!live->observe)
-		return error_set(err, -errno, "opening the BPF programs failed: %s", strerror(errno));
+		return error_set(
+			err, -errno, "opening the BPF programs failed: %s", strerror(errno));
 	live->ring_bytes = ring_size(options->ring_bytes);
 	bpf_map__set_max_entries(live->observe->maps.ring, (uint32_t)live->ring_bytes);
 	live->observe->rodata->host_is_svm = host_is_svm();
@@ -238,11 +243,12 @@ static int open_trampoline(struct live *live)
 		return -errno;
 	live->trampoline->rodata->host_is_svm = live->observe->rodata->host_is_svm;
 	live->trampoline->rodata->wake_bytes = live->observe->rodata->wake_bytes;
-	bpf_program__set_autoload(live->trampoline->progs.on_run,
-		live->hooks[LIVE_ANSWER_RUN].state == HOOK_STANDBY);
-	bpf_program__set_autoload(live->trampoline->progs.on_destroy,
-		live->hooks[LIVE_END].state == HOOK_STANDBY);
-	bpf_object__for_each_map (map, live->trampoline->obj) {
+	bpf_program__set_autoload(
+		live->trampoline->progs.on_run, live->hooks[LIVE_ANSWER_RUN].state == HOOK_STANDBY);
+	bpf_program__set_autoload(
+		live->trampoline->progs.on_destroy, live->hooks[LIVE_END].state == HOOK_STANDBY);
+	bpf_object__for_each_map(map, live->trampoline->obj)
+	{
 		struct bpf_map *shared =
 			bpf_object__find_map_by_name(live->observe->obj, bpf_map__name(map));
 
@@ -252,10 +258,11 @@ static int open_trampoline(struct live *live)
 	return trampoline__load(live->trampoline);
 }
 
-/* Trampolines are tried, never required: a kernel may lack them, forbid them, or lack the function. */
+/* Trampolines are tried, never required: a kernel may lack them, forbid them, or lack the function.
+ */
 static void load_trampoline(struct live *live)
 {
-	static const int hooks[] = { LIVE_ANSWER_RUN, LIVE_END };
+	static const int hooks[] = {LIVE_ANSWER_RUN, LIVE_END};
 	int r = live->trampoline_err ? live->trampoline_err : open_trampoline(live);
 
 	if (!r)
@@ -287,8 +294,8 @@ static int attach(struct live *live, enum live_hook i)
 	return 0;
 }
 
-/* Answers are read where KVM_RUN is entered, which costs each entry a little: hence only once some VM
- * can make requests. Those made before are read at the vCPU's next stop, and marked as late. */
+/* Answers are read where KVM_RUN is entered, which costs each entry a little: hence only once some
+ * VM can make requests. Those made before are read at the vCPU's next stop, and marked as late. */
 int live_hook_answers(struct live *live)
 {
 	int r;
@@ -315,7 +322,7 @@ void live_hook_answers_again(struct live *live)
 
 static int attach_all(struct live *live, struct error *err)
 {
-	static const int needed[] = { LIVE_HYPERCALL, LIVE_EXIT };
+	static const int needed[] = {LIVE_HYPERCALL, LIVE_EXIT};
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
@@ -323,8 +330,9 @@ static int attach_all(struct live *live, struct error *err)
 		if (r) {
 			error_set(err, r, "attaching to %s failed: %s", live->hooks[needed[i]].name,
 				strerror(-r));
-			error_advise(err, "--verbose shows the kernel's reasons; kvm-encstat doctor "
-					  "shows all hooks");
+			error_advise(err,
+				"--verbose shows the kernel's reasons; kvm-encstat doctor "
+				"shows all hooks");
 			return r;
 		}
 	}
@@ -412,12 +420,16 @@ const char *live_shortcoming(const struct live *live)
 {
 	const struct hook *hooks = live->hooks;
 
-	if (hooks[LIVE_ANSWER_RUN].state < HOOK_STANDBY && hooks[LIVE_ANSWER_FPU].state < HOOK_STANDBY)
-		return "this kernel has no hook for the VMM's answers: they are read late, and some not at all";
+	if (hooks[LIVE_ANSWER_RUN].state < HOOK_STANDBY &&
+		hooks[LIVE_ANSWER_FPU].state < HOOK_STANDBY)
+		return "this kernel has no hook for the VMM's answers: they are read late, and "
+		       "some not at all";
 	if (hooks[LIVE_BIRTH].state != HOOK_ATTACHED)
-		return "this kernel has no hook for new vCPUs: no VM is known from birth, none is exact";
+		return "this kernel has no hook for new vCPUs: no VM is known from birth, none is "
+		       "exact";
 	if (hooks[LIVE_INVENTORY].state != HOOK_ATTACHED)
-		return "this kernel has no iterator over files: VMs that run already are seen when they convert";
+		return "this kernel has no iterator over files: VMs that run already are seen when "
+		       "they convert";
 	return NULL;
 }
 

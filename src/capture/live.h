@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Records from the running kernel: loads and attaches the BPF programs, reads the ring, and turns what
- * the kernel only counts into records. The only user of libbpf.
+ * Records from the running kernel: loads and attaches the BPF programs, reads the ring, and turns
+ * what the kernel only counts into records. The only user of libbpf.
  */
 #ifndef CAPTURE_LIVE_H
 #define CAPTURE_LIVE_H
@@ -22,7 +22,7 @@ struct live_options {
 	bool no_trampolines; /* do as on a kernel that refuses them */
 	bool answers_now;    /* hook answers at once, not when the first VM comes that may ask */
 	bool count_runs;     /* have the kernel count and time the programs' runs */
-	bool verbose;	     /* libbpf's own words to stderr */
+	bool verbose;        /* libbpf's own words to stderr */
 };
 
 enum hook_state {
@@ -37,8 +37,8 @@ struct hook {
 	const char *name;    /* as libbpf spells it: tp_btf/kvm_hypercall */
 	const char *purpose; /* what it shows */
 	enum hook_state state;
-	int err;	 /* HOOK_REFUSED: negative errno */
-	uint64_t runs;	 /* with count_runs: how often it fired */
+	int err;         /* HOOK_REFUSED: negative errno */
+	uint64_t runs;   /* with count_runs: how often it fired */
 	uint64_t run_ns; /* with count_runs: how long in all */
 };
 
@@ -56,8 +56,8 @@ int live_poll(struct live *live, int timeout_ms, record_fn take, void *context);
 /* Readable when live_poll() has something to do: for an event loop. */
 int live_fd(const struct live *live);
 
-/* Sends what the kernel counts (losses, exits, hypercalls) as records, as far as it changed, and gives
- * the places of ended VMs free. Once a second or so, and once at the end. */
+/* Sends what the kernel counts (losses, exits, hypercalls) as records, as far as it changed, and
+ * gives the places of ended VMs free. Once a second or so, and once at the end. */
 int live_collect(struct live *live, record_fn take, void *context);
 
 /* Looks for VMs that live already and where the memory of each is; what is new comes as records. */
@@ -66,7 +66,8 @@ int live_inventory(struct live *live);
 /* The hooks with their states; the array is live's. */
 const struct hook *live_hooks(struct live *live, size_t *ret_n);
 
-/* What this kernel lacks that makes what is seen less than it should be, in a sentence; NULL: nothing. */
+/* What this kernel lacks that makes what is seen less than it should be, in a sentence; NULL:
+ * nothing. */
 const char *live_shortcoming(const struct live *live);
 
 /* Whether hook.runs can be believed: asked for, and the kernel counts. */

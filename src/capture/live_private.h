@@ -38,7 +38,7 @@ struct live {
 	int epoll_fd;
 	record_fn take; /* during live_poll() */
 	void *context;
-	__u64 *lost_sent;	  /* [slot * KES_CAUSE_MAX + cause] */
+	__u64 *lost_sent; /* [slot * KES_CAUSE_MAX + cause] */
 	__u64 host_lost_sent[KES_CAUSE_MAX];
 	struct counted *counted; /* sorted by key */
 	size_t n_counted;
@@ -46,8 +46,8 @@ struct live {
 	uint32_t *ending;   /* [slot]: id of the VM that the last collection found ended */
 	int cpus;
 	struct kes_count_key *count_keys; /* one batch of counts */
-	uint64_t *count_values;		  /* its values, [key * cpus + cpu] */
-	uint32_t *mixed; /* pids whose counts are several VMs' */
+	uint64_t *count_values;           /* its values, [key * cpus + cpu] */
+	uint32_t *mixed;                  /* pids whose counts are several VMs' */
 	size_t n_mixed;
 	struct watched *watched;
 	size_t n_watched;
@@ -56,9 +56,11 @@ struct live {
 struct bpf_program *live_program(const struct live *live, enum live_hook hook);
 void live_write_control(struct live *live);
 int live_hook_answers(struct live *live);
-void live_hook_answers_again(struct live *live); /* the one in use does not fire: take the other, too */
+void live_hook_answers_again(
+	struct live *live); /* the one in use does not fire: take the other, too */
 
-/* The ring's reader and the memory of what was sent. Freed by live_tables_free(), also after an error. */
+/* The ring's reader and the memory of what was sent. Freed by live_tables_free(), also after an
+ * error. */
 int live_tables_init(struct live *live);
 void live_tables_free(struct live *live);
 

@@ -48,14 +48,15 @@ void live_write_control(struct live *live)
 {
 	static const uint32_t zero;
 
-	bpf_map_update_elem(table_fd(live->observe->maps.control), &zero, &live->control, BPF_EXIST);
+	bpf_map_update_elem(
+		table_fd(live->observe->maps.control), &zero, &live->control, BPF_EXIST);
 }
 
 /* ---- the end of VMs where no hook tells it: with their VMM ---- */
 
 static void watch(struct live *live, uint32_t pid)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = pid };
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = pid};
 	struct watched *grown;
 	int fd;
 
@@ -73,18 +74,18 @@ static void watch(struct live *live, uint32_t pid)
 		close(fd);
 		return;
 	}
-	live->watched[live->n_watched++] = (struct watched){ .pid = pid, .pidfd = fd };
+	live->watched[live->n_watched++] = (struct watched){.pid = pid, .pidfd = fd};
 }
 
-static int send_end(struct live *live, struct kes_vm_slot *slot, uint32_t index, record_fn take,
-	void *context)
+static int send_end(
+	struct live *live, struct kes_vm_slot *slot, uint32_t index, record_fn take, void *context)
 {
 	struct kes_record r = {
 		.ts_ns = clock_now_ns(),
 		.vm = slot->id,
 		.kind = KES_VM_END,
 		.seq = slot->seq++,
-		.vm_end = { .sent = slot->seq, .slot = index },
+		.vm_end = {.sent = slot->seq, .slot = index},
 	};
 	uint64_t kvm = slot->kvm;
 
@@ -130,8 +131,8 @@ static int end_process(struct live *live, uint32_t pid)
 
 static bool can_request(const struct kes_vm_new *new)
 {
-	return (new->hypercalls & (1u << KES_HC_MAP_GPA_RANGE)) || new->type == KES_VM_SNP ||
-		new->type == KES_VM_TDX;
+	return (new->hypercalls &(1u << KES_HC_MAP_GPA_RANGE)) || new->type == KES_VM_SNP ||
+	       new->type == KES_VM_TDX;
 }
 
 static int on_record(void *context, void *data, size_t size)
@@ -153,8 +154,8 @@ static int on_record(void *context, void *data, size_t size)
 		live_hook_answers(live);
 		break;
 	case KES_ANSWER:
-		/* A request made after the hook was attached has its answer seen in time, or the hook
-		 * does not fire: then the other one. */
+		/* A request made after the hook was attached has its answer seen in time, or the
+		 * hook does not fire: then the other one. */
 		if ((r->flags & KES_F_LATE) && live->answers_hooked &&
 			r->conversion.answer.request_ns > live->answers_hooked_ns)
 			live_hook_answers_again(live);
@@ -210,14 +211,14 @@ static int send_loss(uint32_t vm, uint32_t cause, uint64_t total, record_fn take
 		.ts_ns = clock_now_ns(),
 		.vm = vm,
 		.kind = KES_LOSS,
-		.loss = { .total = total, .cause = cause },
+		.loss = {.total = total, .cause = cause},
 	};
 
 	return take(context, &r, 1);
 }
 
-static int collect_losses(uint32_t vm, const __u64 lost[], __u64 sent[], record_fn take,
-	void *context)
+static int collect_losses(
+	uint32_t vm, const __u64 lost[], __u64 sent[], record_fn take, void *context)
 {
 	for (uint32_t cause = 0; cause < KES_CAUSE_MAX; cause++) {
 		int r;
@@ -241,7 +242,7 @@ static int compare_owners(const void *a, const void *b)
 
 static const struct owner *find_owner(const struct owners *owners, uint32_t pid)
 {
-	struct owner key = { .pid = pid };
+	struct owner key = {.pid = pid};
 
 	if (!owners->n)
 		return NULL;
@@ -334,7 +335,7 @@ static struct counted *find_counted(struct live *live, const struct kes_count_ke
 	live->counted = grown;
 	memmove(&grown[low + 1], &grown[low], (live->n_counted - low) * sizeof(*grown));
 	live->n_counted++;
-	grown[low] = (struct counted){ .key = *key };
+	grown[low] = (struct counted){.key = *key};
 	return &grown[low];
 }
 
@@ -347,10 +348,10 @@ static int collect_count(struct live *live, const struct owners *owners,
 		.ts_ns = clock_now_ns(),
 		.vm = owner ? owner->vm : 0,
 		.kind = KES_COUNT,
-		.count = { .total = total,
+		.count = {.total = total,
 			.counter = key->counter,
 			.index = key->index,
-			.pid = key->tgid },
+			.pid = key->tgid},
 	};
 
 	if (!counted)
@@ -375,9 +376,10 @@ static void drop_count(struct live *live, const struct kes_count_key *key)
 	live->n_counted--;
 }
 
-/* Calls with each key of counts and its sum over the CPUs. Keys that come or go meanwhile may be missed
- * this time. */
-static int collect_counts(struct live *live, const struct owners *owners, record_fn take, void *context)
+/* Calls with each key of counts and its sum over the CPUs. Keys that come or go meanwhile may be
+ * missed this time. */
+static int collect_counts(
+	struct live *live, const struct owners *owners, record_fn take, void *context)
 {
 	int fd = table_fd(live->observe->maps.counts), r = 0;
 	struct kes_count_key *keys = live->count_keys;
@@ -456,7 +458,8 @@ static void free_slot(struct live *live, uint32_t index)
 	bpf_map_update_elem(table_fd(live->observe->maps.free_slots), NULL, &index, BPF_ANY);
 }
 
-/* Losses of all VMs; the list of their processes goes to owners, the slots of ended ones to ended. */
+/* Losses of all VMs; the list of their processes goes to owners, the slots of ended ones to ended.
+ */
 static int collect_vms(struct live *live, struct owners *owners, uint32_t ended[], size_t *n_ended,
 	record_fn take, void *context)
 {
@@ -468,15 +471,18 @@ static int collect_vms(struct live *live, struct owners *owners, uint32_t ended[
 
 		if (bpf_map_lookup_elem(table_fd(live->observe->maps.vms), &i, &slot) || !slot.id)
 			continue;
-		r = collect_losses(slot.id, slot.lost, &live->lost_sent[i * KES_CAUSE_MAX], take, context);
+		r = collect_losses(
+			slot.id, slot.lost, &live->lost_sent[i * KES_CAUSE_MAX], take, context);
 		if (r)
 			return r;
 		owners->list[owners->n++] =
-			(struct owner){ .pid = slot.pid, .vm = slot.id, .alive = slot.kvm != 0 };
+			(struct owner){.pid = slot.pid, .vm = slot.id, .alive = slot.kvm != 0};
 		if (slot.kvm)
 			continue;
-		if (live->end_seen[i] != slot.id) /* its last record was lost, or is still on the ring */
-			r = live->ending[i] == slot.id ? send_end(live, &slot, i, take, context) : 0;
+		if (live->end_seen[i] !=
+			slot.id) /* its last record was lost, or is still on the ring */
+			r = live->ending[i] == slot.id ? send_end(live, &slot, i, take, context)
+						       : 0;
 		else
 			ended[(*n_ended)++] = i;
 		live->ending[i] = slot.id;
@@ -524,7 +530,7 @@ int live_collect(struct live *live, record_fn take, void *context)
 
 int live_tables_init(struct live *live)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event event = {.events = EPOLLIN};
 
 	live->cpus = libbpf_num_possible_cpus();
 	if (live->cpus < 0)
@@ -533,7 +539,8 @@ int live_tables_init(struct live *live)
 	live->end_seen = calloc(KES_MAX_VMS, sizeof(*live->end_seen));
 	live->ending = calloc(KES_MAX_VMS, sizeof(*live->ending));
 	live->count_keys = calloc(COUNT_BATCH, sizeof(*live->count_keys));
-	live->count_values = calloc((size_t)COUNT_BATCH * (size_t)live->cpus, sizeof(*live->count_values));
+	live->count_values =
+		calloc((size_t)COUNT_BATCH * (size_t)live->cpus, sizeof(*live->count_values));
 	if (!live->lost_sent || !live->end_seen || !live->ending || !live->count_keys ||
 		!live->count_values)
 		return -ENOMEM;

@@ -20,25 +20,25 @@
 
 /* Asks to share the frame at 0x2000. */
 static const unsigned char code_call[] = {
-	0xe6, 0x10,		   /* out 0x10, al */
+	0xe6, 0x10,                /* out 0x10, al */
 	0x66, 0xb8, 12, 0, 0, 0,   /* mov eax, KVM_HC_MAP_GPA_RANGE */
 	0x66, 0xbb, 0, 0x20, 0, 0, /* mov ebx, 0x2000 */
-	0x66, 0xb9, 1, 0, 0, 0,	   /* mov ecx, 1 */
-	0x66, 0x31, 0xd2,	   /* xor edx, edx */
-	0x0f, 0x01, 0xd9,	   /* vmmcall; vmcall is 0f 01 c1, and KVM mends the wrong one */
-	0xe6, 0x10,		   /* out 0x10, al */
-	0xf4,			   /* hlt */
+	0x66, 0xb9, 1, 0, 0, 0,    /* mov ecx, 1 */
+	0x66, 0x31, 0xd2,          /* xor edx, edx */
+	0x0f, 0x01, 0xd9,          /* vmmcall; vmcall is 0f 01 c1, and KVM mends the wrong one */
+	0xe6, 0x10,                /* out 0x10, al */
+	0xf4,                      /* hlt */
 };
 
 static const unsigned char code_quiet[] = {
 	0xe6, 0x10, /* out 0x10, al */
 	0xe6, 0x10, /* out 0x10, al */
-	0xf4,	    /* hlt */
+	0xf4,       /* hlt */
 };
 
 static int set_start(int vcpu)
 {
-	struct kvm_regs regs = { .rip = CODE_GPA, .rflags = 2, .rsp = 0x8000 };
+	struct kvm_regs regs = {.rip = CODE_GPA, .rflags = 2, .rsp = 0x8000};
 	struct kvm_sregs sregs;
 
 	if (ioctl(vcpu, KVM_GET_SREGS, &sregs))
@@ -51,11 +51,11 @@ static int make_memory(int vm, int hypercall)
 {
 	struct kvm_enable_cap cap = {
 		.cap = KES_CAP_EXIT_HYPERCALL,
-		.args = { 1u << KES_HC_MAP_GPA_RANGE },
+		.args = {1u << KES_HC_MAP_GPA_RANGE},
 	};
-	struct kvm_userspace_memory_region region = { .memory_size = MEMORY_BYTES };
-	unsigned char *memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct kvm_userspace_memory_region region = {.memory_size = MEMORY_BYTES};
+	unsigned char *memory =
+		mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return -1;
@@ -100,7 +100,7 @@ static int run_guest(int hypercall)
 
 enum canary_result canary_run(int hypercall, int timeout_ms)
 {
-	struct pollfd ended = { .events = POLLIN };
+	struct pollfd ended = {.events = POLLIN};
 	pid_t pid = fork();
 	int status, n;
 

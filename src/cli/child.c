@@ -74,8 +74,8 @@ int child_start(struct child *child, char **command, struct error *err)
 	child->go = -1;
 	/* Closed by a successful exec, so this ends at once either way. */
 	if (read(child->failure, &why, sizeof(why)) == sizeof(why)) {
-		error_set(err, -why, "cannot run '%s': %s", escape(command[0], shown, sizeof(shown)),
-			strerror(why));
+		error_set(err, -why, "cannot run '%s': %s",
+			escape(command[0], shown, sizeof(shown)), strerror(why));
 		return -why;
 	}
 	return 0;

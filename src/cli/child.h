@@ -10,13 +10,13 @@
 
 struct child {
 	pid_t pid;   /* 0: none */
-	int go;	     /* written to let it start */
+	int go;      /* written to let it start */
 	int failure; /* read to learn that it could not be executed */
 	bool ended;
 	int status; /* exit status, 128 + signal number if one killed it */
 };
 
-#define CHILD_NONE ((struct child){ .go = -1, .failure = -1 })
+#define CHILD_NONE ((struct child){.go = -1, .failure = -1})
 
 /* Forks; the child waits. Signals that the caller has blocked are open in it. */
 int child_prepare(struct child *child, char **command, struct error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What this host can do: each hook is shown as loaded, as attached, and as seen firing, which are three
- * different things: an attach that succeeds proves nothing. */
+/* What this host can do: each hook is shown as loaded, as attached, and as seen firing, which are
+ * three different things: an attach that succeeds proves nothing. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ struct findings {
 	struct live *live;
 	enum canary_result quiet, call;
 	char comm[KES_COMM_LEN]; /* ours, and so the guests' */
-	uint32_t canary;	 /* id of the last guest of ours */
+	uint32_t canary;         /* id of the last guest of ours */
 	uint64_t converted;
 	bool trampolines;
 };
@@ -44,7 +44,8 @@ static int count_answer(void *context, const struct kes_record *records, size_t 
 	return 0;
 }
 
-/* The guest that asks comes first: it makes the hook on answers be attached, for the others to fire. */
+/* The guest that asks comes first: it makes the hook on answers be attached, for the others to
+ * fire. */
 static void provoke(struct findings *findings)
 {
 	findings->call = canary_run(1, CANARY_MS);
@@ -79,15 +80,16 @@ static const char *hook_advice(const struct hook *hook, bool counted)
 	case HOOK_ABSENT:
 		return "this kernel has no such hook";
 	case HOOK_REFUSED:
-		return hook->err == -EPERM && trampoline ? "the kernel forbids trampolines" :
-			hook->err == -ECANCELED ? "not asked for (--no-trampolines)" :
-						  "could not be loaded or attached; --verbose tells why";
+		return hook->err == -EPERM && trampoline ? "the kernel forbids trampolines"
+		       : hook->err == -ECANCELED
+			       ? "not asked for (--no-trampolines)"
+			       : "could not be loaded or attached; --verbose tells why";
 	case HOOK_STANDBY:
 		return "attached when it is needed";
 	default:
-		return hook->runs ? "works" :
-			counted	  ? "attached but not seen firing: unproven" :
-				    "attached; this kernel does not count what fires";
+		return hook->runs ? "works"
+		       : counted  ? "attached but not seen firing: unproven"
+				  : "attached; this kernel does not count what fires";
 	}
 }
 
@@ -97,8 +99,7 @@ static void print_hook(const struct options *options, const struct hook *hook, b
 
 	if (options->format != FORMAT_JSON) {
 		printf("  %-32s %-9s %8llu  %s: %s\n", hook->name, hook_state_name(hook->state),
-			(unsigned long long)hook->runs, hook->purpose,
-			hook_advice(hook, counted));
+			(unsigned long long)hook->runs, hook->purpose, hook_advice(hook, counted));
 		return;
 	}
 	row = json_object_new_object();
@@ -110,12 +111,13 @@ static void print_hook(const struct options *options, const struct hook *hook, b
 	json_object_object_add(row, "fired", json_object_new_uint64(hook->runs));
 	if (hook->err)
 		json_object_object_add(row, "error", json_object_new_string(strerror(-hook->err)));
-	printf("%s\n", json_object_to_json_string_ext(row,
-			       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	printf("%s\n", json_object_to_json_string_ext(
+			       row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(row);
 }
 
-static void print_check(const struct options *options, const char *name, bool good, const char *text)
+static void print_check(
+	const struct options *options, const char *name, bool good, const char *text)
 {
 	json_object *row;
 
@@ -128,8 +130,8 @@ static void print_check(const struct options *options, const char *name, bool go
 	json_object_object_add(row, "check", json_object_new_string(name));
 	json_object_object_add(row, "good", json_object_new_boolean(good));
 	json_object_object_add(row, "text", json_object_new_string(text));
-	printf("%s\n", json_object_to_json_string_ext(row,
-			       JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	printf("%s\n", json_object_to_json_string_ext(
+			       row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(row);
 }
 
@@ -148,7 +150,8 @@ static void print_setup(const struct options *options, const struct findings *fi
 	if (findings->quiet != CANARY_DONE)
 		return;
 	if (findings->call == CANARY_TIMEOUT)
-		snprintf(text, sizeof(text), "a guest's hypercalls do not arrive on this KVM: unproven");
+		snprintf(text, sizeof(text),
+			"a guest's hypercalls do not arrive on this KVM: unproven");
 	else if (findings->converted)
 		snprintf(text, sizeof(text), "a guest's conversion was seen, and its answer");
 	else
@@ -171,10 +174,11 @@ static void print_hooks(const struct options *options, struct findings *findings
 	}
 	print_check(options, "observe", true, "the hooks it needs are attached");
 	print_check(options, "trampolines", findings->trampolines,
-		findings->trampolines	? "this kernel takes fentry programs" :
-		options->no_trampolines ? "not asked for (--no-trampolines)" :
-					  "this kernel refuses them: it can be observed, but nothing on "
-					  "it could be vetoed");
+		findings->trampolines ? "this kernel takes fentry programs"
+		: options->no_trampolines
+			? "not asked for (--no-trampolines)"
+			: "this kernel refuses them: it can be observed, but nothing on "
+			  "it could be vetoed");
 }
 
 static int run(const struct options *options, struct error *err)
@@ -205,9 +209,12 @@ const struct command command_doctor = {
 	.name = "doctor",
 	.arguments = "[--json]",
 	.summary = "what this host can do, hook by hook",
-	.text = "Loads and attaches the programs, makes a throw-away guest where it can, and says of each\n"
-		"hook whether it was loaded, attached, and seen firing. Exit status: 0 a guest's conversion\n"
-		"was seen and the kernel takes BPF trampolines; 3 this host can be observed, but one of the\n"
+	.text = "Loads and attaches the programs, makes a throw-away guest where it can, and says "
+		"of each\n"
+		"hook whether it was loaded, attached, and seen firing. Exit status: 0 a guest's "
+		"conversion\n"
+		"was seen and the kernel takes BPF trampolines; 3 this host can be observed, but "
+		"one of the\n"
 		"two is not so; 1 it cannot be observed.",
 	.options = OPT_LIVE | OPT_JSON,
 	.run = run,

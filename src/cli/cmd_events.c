@@ -20,7 +20,7 @@ static int on_event(void *context, const struct style *style, const struct event
 
 static int run(const struct options *options, struct error *err)
 {
-	struct reader reader = { .event = on_event, .context = (void *)options, .endless = true };
+	struct reader reader = {.event = on_event, .context = (void *)options, .endless = true};
 
 	return session_run(options, &reader, false, err);
 }
@@ -29,9 +29,12 @@ const struct command command_events = {
 	.name = "events",
 	.arguments = "[VM] [--json] [-- COMMAND ...]",
 	.summary = "conversions, refusals and losses as they happen",
-	.text = "Prints one line per event: a conversion once the VMM has answered it, with the time the\n"
-		"answer took; a hypercall that KVM itself refused, with the reason; memory faults; VMs that\n"
-		"come and go; losses. Goes on until Ctrl-C, --duration, or the end of COMMAND, which it\n"
+	.text = "Prints one line per event: a conversion once the VMM has answered it, with the "
+		"time the\n"
+		"answer took; a hypercall that KVM itself refused, with the reason; memory faults; "
+		"VMs that\n"
+		"come and go; losses. Goes on until Ctrl-C, --duration, or the end of COMMAND, "
+		"which it\n"
 		"starts once it watches.",
 	.options = OPT_READ | OPT_JSON,
 	.takes_vm = true,

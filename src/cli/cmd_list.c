@@ -4,7 +4,8 @@
 #include "cli/commands.h"
 #include "cli/session.h"
 
-static int finish(void *context, const struct style *style, const struct model *model, struct error *err)
+static int finish(
+	void *context, const struct style *style, const struct model *model, struct error *err)
 {
 	const struct options *options = context;
 	struct list_options list = {
@@ -19,7 +20,7 @@ static int finish(void *context, const struct style *style, const struct model *
 
 static int run(const struct options *options, struct error *err)
 {
-	struct reader reader = { .finish = finish, .context = (void *)options };
+	struct reader reader = {.finish = finish, .context = (void *)options};
 
 	return session_run(options, &reader, false, err);
 }
@@ -29,7 +30,8 @@ const struct command command_list = {
 	.arguments = "[--all] [--json] [-- COMMAND ...]",
 	.summary = "the VMs: memory, private and shared pages, how far to trust it",
 	.text = "Lists the VMs of this host, or of a capture, and what is known of their pages.\n"
-		"Without --duration or a command it lists at once; VMs that ran before it was started\n"
+		"Without --duration or a command it lists at once; VMs that ran before it was "
+		"started\n"
 		"have unknown pages then. --all adds VMs that ended while it watched.",
 	.options = OPT_READ | OPT_JSON | OPT_ALL,
 	.takes_command = true,

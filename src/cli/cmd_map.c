@@ -5,7 +5,8 @@
 #include "cli/select.h"
 #include "cli/session.h"
 
-static int finish(void *context, const struct style *style, const struct model *model, struct error *err)
+static int finish(
+	void *context, const struct style *style, const struct model *model, struct error *err)
 {
 	const struct options *options = context;
 	const struct vm *vm;
@@ -29,7 +30,7 @@ static int finish(void *context, const struct style *style, const struct model *
 
 static int run(const struct options *options, struct error *err)
 {
-	struct reader reader = { .finish = finish, .context = (void *)options };
+	struct reader reader = {.finish = finish, .context = (void *)options};
 
 	return session_run(options, &reader, false, err);
 }
@@ -38,10 +39,13 @@ const struct command command_map = {
 	.name = "map",
 	.arguments = "[VM] [--format FORMAT] [-- COMMAND ...]",
 	.summary = "the page map of a VM: what is private, what is shared",
-	.text = "Prints the page map of one VM. VM is an id, a pid or a name from `kvm-encstat list`; it may\n"
+	.text = "Prints the page map of one VM. VM is an id, a pid or a name from `kvm-encstat "
+		"list`; it may\n"
 		"be left out where there is only one that it can be.\n"
-		"Without --duration or a command it prints at once what is known, which for a VM that ran\n"
-		"before it was watched is that its pages are unknown. With a command it watches that from\n"
+		"Without --duration or a command it prints at once what is known, which for a VM "
+		"that ran\n"
+		"before it was watched is that its pages are unknown. With a command it watches "
+		"that from\n"
 		"birth to end and prints the last map.",
 	.options = OPT_READ | OPT_JSON | OPT_FORMAT | OPT_PLANE | OPT_ASCII,
 	.takes_vm = true,

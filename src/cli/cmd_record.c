@@ -8,7 +8,7 @@
 static int run(const struct options *given, struct error *err)
 {
 	struct options options = *given;
-	struct reader reader = { .endless = true };
+	struct reader reader = {.endless = true};
 	char name[64];
 	time_t now = time(NULL);
 	struct tm tm;
@@ -26,9 +26,12 @@ const struct command command_record = {
 	.name = "record",
 	.arguments = "[-o FILE] [--duration SECONDS] [-- COMMAND ...]",
 	.summary = "write what happens to a capture file",
-	.text = "Writes every record to a capture until Ctrl-C, --duration, or the end of COMMAND, which it\n"
-		"starts once it watches and whose exit status it keeps. The capture is written block by\n"
-		"block: if kvm-encstat is killed, what was written until the last second can be read.",
+	.text = "Writes every record to a capture until Ctrl-C, --duration, or the end of COMMAND, "
+		"which it\n"
+		"starts once it watches and whose exit status it keeps. The capture is written "
+		"block by\n"
+		"block: if kvm-encstat is killed, what was written until the last second can be "
+		"read.",
 	.options = OPT_LIVE | OPT_ABI | OPT_DURATION | OPT_OUTPUT | OPT_FORCE,
 	.takes_command = true,
 	.run = run,

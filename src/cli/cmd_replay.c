@@ -6,7 +6,8 @@
 #include "base/escape.h"
 #include "cli/commands.h"
 
-/* `replay FILE COMMAND ...` is two command lines in one, so it is taken apart here, not by getopt. */
+/* `replay FILE COMMAND ...` is two command lines in one, so it is taken apart here, not by getopt.
+ */
 static int take_apart(int argc, char **argv, struct error *err)
 {
 	const struct command *command;
@@ -40,7 +41,8 @@ const struct command command_replay = {
 	.name = "replay",
 	.arguments = "FILE COMMAND [OPTION...]",
 	.summary = "run list, events or map over a capture file",
-	.text = "Runs a reading command over a capture as if it happened now: same code, same output.\n"
+	.text = "Runs a reading command over a capture as if it happened now: same code, same "
+		"output.\n"
 		"Needs neither root nor KVM.",
 	.takes_words = true,
 	.run = run,

@@ -5,8 +5,8 @@
 
 #include "cli/options.h"
 
-extern const struct command command_list, command_events, command_map, command_record, command_replay,
-	command_doctor;
+extern const struct command command_list, command_events, command_map, command_record,
+	command_replay, command_doctor;
 
 /* NULL-terminated, in the order in which help shows them. */
 extern const struct command *const commands[];
@@ -14,8 +14,9 @@ extern const struct command *const commands[];
 /* NULL for a name that is none. */
 const struct command *command_find(const char *name);
 
-/* Runs a command on its own words; argv[0] is its name. file: the capture to replay, NULL for live. */
-int command_run(const struct command *command, int argc, char **argv, const char *file,
-	struct error *err);
+/* Runs a command on its own words; argv[0] is its name. file: the capture to replay, NULL for live.
+ */
+int command_run(
+	const struct command *command, int argc, char **argv, const char *file, struct error *err);
 
 #endif

@@ -34,7 +34,7 @@ static int bad_value(struct error *err, const char *what, const char *value, con
 
 static int set_format(struct options *options, const char *value, struct error *err)
 {
-	static const char *const names[] = { "text", "json", "ranges" };
+	static const char *const names[] = {"text", "json", "ranges"};
 	_Static_assert(ARRAY_SIZE(names) == FORMATS, "a name for each format");
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -90,7 +90,8 @@ static int set_ring(struct options *options, const char *value, struct error *er
 	}
 	if (end == value || *end || *value == '-' || errno || !bytes || bytes > 1ull << 30)
 		return bad_value(err, "--ring-size", value,
-			"give bytes, such as 65536 or 4M, up to 1G; a power of two of pages is used");
+			"give bytes, such as 65536 or 4M, up to 1G; a power of two of pages is "
+			"used");
 	options->ring_bytes = (size_t)bytes;
 	return 0;
 }
@@ -109,13 +110,13 @@ static int set_save(struct options *options, const char *value, struct error *er
 	return 0;
 }
 
-#define FLAG(name, member)                                                                         \
-	static int name(struct options *options, const char *value, struct error *err)             \
-	{                                                                                          \
-		(void)value;                                                                       \
-		(void)err;                                                                         \
-		options->member = true;                                                            \
-		return 0;                                                                          \
+#define FLAG(name, member)                                                             \
+	static int name(struct options *options, const char *value, struct error *err) \
+	{                                                                              \
+		(void)value;                                                           \
+		(void)err;                                                             \
+		options->member = true;                                                \
+		return 0;                                                              \
 	}
 FLAG(set_all, all)
 FLAG(set_ascii, ascii)
@@ -133,29 +134,30 @@ static const struct row {
 	const char *help;
 	option_fn set;
 } rows[] = {
-	{ OPT_JSON, 'j', "json", NULL, "JSON lines for programs (docs/json.md)", set_json },
-	{ OPT_FORMAT, 0, "format", "FORMAT", "text, json or ranges", set_format },
-	{ OPT_PLANE, 0, "plane", "PLANE", "guest (what it declared) or host (what KVM's attributes say)",
-		set_plane },
-	{ OPT_ALL, 'a', "all", NULL, "ended VMs, too", set_all },
-	{ OPT_ASCII, 0, "ascii", NULL, "draw with ASCII only", set_ascii },
-	{ OPT_ABI, 0, "abi", "ABI",
-		"how hypercall 12 reads: map-gpa-range (default) or page-enc-status", set_abi },
-	{ OPT_DURATION, 'd', "duration", "SECONDS", "watch for so long", set_duration },
-	{ OPT_OUTPUT, 'o', "output", "FILE", "the capture to write", set_output },
-	{ OPT_SAVE, 0, "save", "FILE", "also write what was read to a capture", set_save },
-	{ OPT_FORCE, 'f', "force", NULL, "overwrite the capture if it exists", set_force },
-	{ OPT_RING, 0, "ring-size", "BYTES", "size of the ring buffer (default 2M)", set_ring },
-	{ OPT_TRAMPOLINES, 0, "no-trampolines", NULL, "do as on a kernel without BPF trampolines",
-		set_no_trampolines },
-	{ OPT_VERBOSE, 'v', "verbose", NULL, "libbpf's and the kernel's own words, too", set_verbose },
+	{OPT_JSON, 'j', "json", NULL, "JSON lines for programs (docs/json.md)", set_json},
+	{OPT_FORMAT, 0, "format", "FORMAT", "text, json or ranges", set_format},
+	{OPT_PLANE, 0, "plane", "PLANE",
+		"guest (what it declared) or host (what KVM's attributes say)", set_plane},
+	{OPT_ALL, 'a', "all", NULL, "ended VMs, too", set_all},
+	{OPT_ASCII, 0, "ascii", NULL, "draw with ASCII only", set_ascii},
+	{OPT_ABI, 0, "abi", "ABI",
+		"how hypercall 12 reads: map-gpa-range (default) or page-enc-status", set_abi},
+	{OPT_DURATION, 'd', "duration", "SECONDS", "watch for so long", set_duration},
+	{OPT_OUTPUT, 'o', "output", "FILE", "the capture to write", set_output},
+	{OPT_SAVE, 0, "save", "FILE", "also write what was read to a capture", set_save},
+	{OPT_FORCE, 'f', "force", NULL, "overwrite the capture if it exists", set_force},
+	{OPT_RING, 0, "ring-size", "BYTES", "size of the ring buffer (default 2M)", set_ring},
+	{OPT_TRAMPOLINES, 0, "no-trampolines", NULL, "do as on a kernel without BPF trampolines",
+		set_no_trampolines},
+	{OPT_VERBOSE, 'v', "verbose", NULL, "libbpf's and the kernel's own words, too",
+		set_verbose},
 };
 
 #define FIRST_LONG 256 /* getopt's values for options without a letter */
 
 void options_init(struct options *options)
 {
-	*options = (struct options){ .duration_s = -1 };
+	*options = (struct options){.duration_s = -1};
 }
 
 void options_help(const struct command *command)
@@ -199,8 +201,8 @@ static void make_getopt(const struct command *command, char letters[], struct op
 		if (rows[i].argument)
 			letters[letter++] = ':';
 	}
-	longs[n++] = (struct option){ .name = "help", .val = 'h' };
-	longs[n] = (struct option){ 0 };
+	longs[n++] = (struct option){.name = "help", .val = 'h'};
+	longs[n] = (struct option){0};
 	letters[letter] = '\0';
 }
 
@@ -214,11 +216,13 @@ static const struct row *find_row(int value)
 	return NULL;
 }
 
-static int usage(struct error *err, const struct command *command, const char *what, const char *which)
+static int usage(
+	struct error *err, const struct command *command, const char *what, const char *which)
 {
 	char shown[ESCAPED_SIZE(64)];
 
-	error_set(err, -EINVAL, "%s: %s '%s'", command->name, what, escape(which, shown, sizeof(shown)));
+	error_set(err, -EINVAL, "%s: %s '%s'", command->name, what,
+		escape(which, shown, sizeof(shown)));
 	error_advise(err, "kvm-encstat %s --help lists what it takes", command->name);
 	return -EINVAL;
 }
@@ -226,7 +230,7 @@ static int usage(struct error *err, const struct command *command, const char *w
 /* getopt's complaint about word: an option nobody knows, or one that lacks its value. */
 static int bad_option(struct error *err, const struct command *command, int value, const char *word)
 {
-	char letter[] = { '-', (char)optopt, '\0' };
+	char letter[] = {'-', (char)optopt, '\0'};
 
 	if (optopt && optopt < FIRST_LONG && strncmp(word, "--", 2))
 		word = letter; /* one of several letters in a word */
@@ -234,8 +238,8 @@ static int bad_option(struct error *err, const struct command *command, int valu
 }
 
 /* Words before --: options and at most one VM, in any order. */
-static int parse_words(struct options *options, const struct command *command, int argc, char **argv,
-	struct error *err)
+static int parse_words(struct options *options, const struct command *command, int argc,
+	char **argv, struct error *err)
 {
 	char letters[2 * ARRAY_SIZE(rows) + 4];
 	struct option longs[ARRAY_SIZE(rows) + 2];
@@ -271,7 +275,8 @@ int options_parse(struct options *options, const struct command *command, int ar
 	int words = 1;
 
 	options->words = argv;
-	if (command->takes_words && !(argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))))
+	if (command->takes_words &&
+		!(argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))))
 		return 0;
 	while (words < argc && strcmp(argv[words], "--"))
 		words++;

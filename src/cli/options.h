@@ -37,10 +37,10 @@ struct options {
 	size_t ring_bytes; /* 0: not given */
 	const char *output;
 	const char *save;
-	const char *vm;	  /* NULL: not given */
+	const char *vm;   /* NULL: not given */
 	const char *file; /* replay's */
-	char **command;	  /* after --, NULL-terminated; NULL: none */
-	char **words;	  /* the whole command line from the command's name on, for takes_words */
+	char **command;   /* after --, NULL-terminated; NULL: none */
+	char **words;     /* the whole command line from the command's name on, for takes_words */
 };
 
 /* The options a command may take, as bits. */
@@ -74,9 +74,9 @@ struct command {
 	bool takes_vm;
 	bool takes_command; /* after -- */
 	bool takes_words;   /* parses its words itself */
-	bool replays;	    /* may follow `replay FILE` */
-	/* Returns an exit_status, or COMMAND's own status where the command keeps it; on EXIT_FAILED err
-	 * says what to tell the user. */
+	bool replays;       /* may follow `replay FILE` */
+	/* Returns an exit_status, or COMMAND's own status where the command keeps it; on
+	 * EXIT_FAILED err says what to tell the user. */
 	int (*run)(const struct options *options, struct error *err);
 };
 

@@ -35,8 +35,8 @@ static void list_candidates(const struct model *model, const char *word, char *t
 		char label[VM_LABEL_SIZE];
 
 		if (select_matches(vm, word))
-			used += (size_t)snprintf(text + used, size - used, "%s%u %s", used ? ", " : "",
-				vm->id, vm_label(vm, label, sizeof(label)));
+			used += (size_t)snprintf(text + used, size - used, "%s%u %s",
+				used ? ", " : "", vm->id, vm_label(vm, label, sizeof(label)));
 	}
 }
 
@@ -48,7 +48,8 @@ static int refuse(const struct model *model, const char *word, size_t n, struct 
 	if (n) {
 		list_candidates(model, word, candidates, sizeof(candidates));
 		if (word)
-			error_set(err, -ENOTUNIQ, "'%s' may be any of several VMs: %s", shown, candidates);
+			error_set(err, -ENOTUNIQ, "'%s' may be any of several VMs: %s", shown,
+				candidates);
 		else
 			error_set(err, -ENOTUNIQ, "there are several VMs: %s", candidates);
 		error_advise(err, "name one by its id, the first number");
@@ -59,7 +60,8 @@ static int refuse(const struct model *model, const char *word, size_t n, struct 
 		error_set(err, -ENOENT, "no VM was seen");
 	else if (word)
 		error_set(err, -ENOENT, "no VM '%s'; there is: %s", shown, candidates);
-	error_advise(err, "kvm-encstat list --all shows the VMs; a VM is named by id, pid, or name");
+	error_advise(
+		err, "kvm-encstat list --all shows the VMs; a VM is named by id, pid, or name");
 	return -ENOENT;
 }
 

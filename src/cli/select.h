@@ -6,9 +6,10 @@
 #include "base/error.h"
 #include "model/model.h"
 
-/* word: an id, a pid, a name as list shows it, or its comm; NULL: the only VM there is, or the only one
- * that converted pages. -ENOENT or -ENOTUNIQ with the candidates in err. */
-int select_vm(const struct model *model, const char *word, const struct vm **ret, struct error *err);
+/* word: an id, a pid, a name as list shows it, or its comm; NULL: the only VM there is, or the only
+ * one that converted pages. -ENOENT or -ENOTUNIQ with the candidates in err. */
+int select_vm(
+	const struct model *model, const char *word, const struct vm **ret, struct error *err);
 
 /* Whether vm is one of those word means; NULL means all. */
 bool select_matches(const struct vm *vm, const char *word);

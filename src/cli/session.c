@@ -41,7 +41,8 @@ int session_take(void *context, const struct kes_record *records, size_t n)
 {
 	struct session *session = context;
 
-	/* The records are worth more than the file: when it cannot grow (disk full), go on and say so. */
+	/* The records are worth more than the file: when it cannot grow (disk full), go on and say
+	 * so. */
 	if (session->writer && !session->writer_failed) {
 		struct error err = {};
 
@@ -78,10 +79,12 @@ static void summarize(const struct session *session)
 			fprintf(stderr, "kvm-encstat: host: %llu times: %s\n",
 				(unsigned long long)totals.host_lost[i], cause_name((uint32_t)i));
 	if (totals.ledger.no_answer)
-		fprintf(stderr, "kvm-encstat: %llu answers were not seen: their pages are unknown\n",
+		fprintf(stderr,
+			"kvm-encstat: %llu answers were not seen: their pages are unknown\n",
 			(unsigned long long)totals.ledger.no_answer);
 	if (session->incomplete)
-		fputs("kvm-encstat: the capture was not closed: it holds what was written until then\n",
+		fputs("kvm-encstat: the capture was not closed: it holds what was written until "
+		      "then\n",
 			stderr);
 	if (session->damaged)
 		fprintf(stderr, "kvm-encstat: the capture is damaged: %s\n", session->problem);
@@ -95,15 +98,15 @@ static int session_status(const struct session *session, bool keep_status)
 		return session->child_status;
 	model_totals(session->model, &totals);
 	return totals.lost || totals.ledger.no_answer || totals.host_lost[KES_CAUSE_COUNTS_FULL] ||
-			session->incomplete || session->damaged || session->writer_failed ?
-		EXIT_PARTIAL :
-		EXIT_DONE;
+			       session->incomplete || session->damaged || session->writer_failed
+		       ? EXIT_PARTIAL
+		       : EXIT_DONE;
 }
 
 /* Whether stdout is a pipe that nobody reads any more, as after `| head`: no reason to complain. */
 static bool reader_is_gone(void)
 {
-	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
 
 	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
 }
@@ -111,10 +114,11 @@ static bool reader_is_gone(void)
 int session_run(const struct options *options, const struct reader *reader, bool keep_status,
 	struct error *err)
 {
-	struct session session = { .options = options, .reader = reader };
+	struct session session = {.options = options, .reader = reader};
 	int r;
 
-	signal(SIGPIPE, SIG_IGN); /* a reader that closes its end ends us through the write's error */
+	signal(SIGPIPE,
+		SIG_IGN); /* a reader that closes its end ends us through the write's error */
 	signal(SIGXFSZ, SIG_IGN);
 	r = options->file ? session_run_file(&session, err) : session_run_live(&session, err);
 	if (!r) {

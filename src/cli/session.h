@@ -19,8 +19,8 @@ struct reader {
 	bool endless; /* live: goes on until told, where no duration and no command is given */
 };
 
-/* Returns an exit_status, or the status of the command that was run when keep_status is set and it is
- * not 0. */
+/* Returns an exit_status, or the status of the command that was run when keep_status is set and it
+ * is not 0. */
 int session_run(const struct options *options, const struct reader *reader, bool keep_status,
 	struct error *err);
 

@@ -13,7 +13,7 @@
 #include "cli/child.h"
 #include "cli/session_private.h"
 
-#define POLL_MS	   50	       /* how long a record may wait on the ring for company */
+#define POLL_MS    50            /* how long a record may wait on the ring for company */
 #define COLLECT_NS 1000000000ull /* how often the kernel's counts are read */
 
 struct loop {
@@ -37,8 +37,8 @@ static json_object *describe_hooks(struct live *live)
 		json_object *hook = json_object_new_object();
 
 		json_object_object_add(hook, "name", json_object_new_string(hooks[i].name));
-		json_object_object_add(hook, "state",
-			json_object_new_string(hook_state_name(hooks[i].state)));
+		json_object_object_add(
+			hook, "state", json_object_new_string(hook_state_name(hooks[i].state)));
 		json_object_array_add(list, hook);
 	}
 	return list;
@@ -56,8 +56,10 @@ static json_object *describe(const struct session *session, struct live *live)
 	json_object_object_add(kernel, "machine", json_object_new_string(uts.machine));
 	json_object_object_add(about, "kernel", kernel);
 	json_object_object_add(about, "hooks", describe_hooks(live));
-	json_object_object_add(options, "abi", json_object_new_string(abi_name(session->options->abi)));
-	json_object_object_add(options, "ring_bytes", json_object_new_uint64(live_ring_bytes(live)));
+	json_object_object_add(
+		options, "abi", json_object_new_string(abi_name(session->options->abi)));
+	json_object_object_add(
+		options, "ring_bytes", json_object_new_uint64(live_ring_bytes(live)));
 	json_object_object_add(about, "options", options);
 	json_object_object_add(clock, "base", json_object_new_string("CLOCK_MONOTONIC"));
 	json_object_object_add(clock, "realtime_offset_ns",
@@ -92,7 +94,8 @@ static int close_capture(struct session *session, struct error *err)
 	summary = json_object_new_object();
 	json_object_object_add(summary, "vms",
 		json_object_new_uint64(model_vm_count(session->model) + totals.forgotten));
-	json_object_object_add(summary, "converted", json_object_new_uint64(totals.ledger.converted));
+	json_object_object_add(
+		summary, "converted", json_object_new_uint64(totals.ledger.converted));
 	json_object_object_add(summary, "lost", json_object_new_uint64(totals.lost));
 	r = capture_writer_close(session->writer,
 		json_object_to_json_string_ext(summary, JSON_C_TO_STRING_PLAIN), err);
@@ -140,7 +143,7 @@ static void take_signals(struct loop *loop)
 
 static int watch(struct loop *loop, int fd)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 
 	return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -188,8 +191,8 @@ static int turn(struct loop *loop)
 	return r;
 }
 
-/* Everything that is still on its way: where memory is now, what is on the ring, the last counts. Twice,
- * since a VM whose end did not fit on the ring is closed by the second collection. */
+/* Everything that is still on its way: where memory is now, what is on the ring, the last counts.
+ * Twice, since a VM whose end did not fit on the ring is closed by the second collection. */
 static int finish(struct loop *loop)
 {
 	int r = 0;
@@ -209,9 +212,10 @@ static int run_loop(struct loop *loop, struct error *err)
 	int r = 0;
 
 	loop->collect_ns = clock_now_ns();
-	loop->end_ns = options->duration_s > 0 ?
-		loop->collect_ns + (uint64_t)(options->duration_s * 1e9) :
-		loop->session->reader->endless || options->command ? UINT64_MAX : 0;
+	loop->end_ns = options->duration_s > 0
+			       ? loop->collect_ns + (uint64_t)(options->duration_s * 1e9)
+		       : loop->session->reader->endless || options->command ? UINT64_MAX
+									    : 0;
 	if (options->command)
 		r = child_start(&loop->child, options->command, err);
 	if (r)
@@ -240,7 +244,7 @@ static void loop_release(struct loop *loop)
 int session_run_live(struct session *session, struct error *err)
 {
 	const struct options *options = session->options;
-	_cleanup_(loop_release) struct loop loop = { .session = session, .child = CHILD_NONE };
+	_cleanup_(loop_release) struct loop loop = {.session = session, .child = CHILD_NONE};
 	struct live_options live_options = {
 		.ring_bytes = options->ring_bytes,
 		.no_trampolines = options->no_trampolines,
@@ -264,7 +268,9 @@ int session_run_live(struct session *session, struct error *err)
 	if (r)
 		return r;
 	if (options->ring_bytes && options->ring_bytes != live_ring_bytes(loop.live))
-		fprintf(stderr, "kvm-encstat: the ring has %zu bytes: the kernel takes powers of two of pages\n",
+		fprintf(stderr,
+			"kvm-encstat: the ring has %zu bytes: the kernel takes powers of two of "
+			"pages\n",
 			live_ring_bytes(loop.live));
 	if (live_shortcoming(loop.live))
 		fprintf(stderr, "kvm-encstat: %s\n", live_shortcoming(loop.live));

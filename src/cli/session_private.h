@@ -13,10 +13,10 @@ struct session {
 	struct model *model;
 	struct capture_writer *writer; /* NULL: nothing is saved */
 	bool writer_failed;
-	bool damaged;	   /* replay: something in the capture could not be read */
+	bool damaged;      /* replay: something in the capture could not be read */
 	bool incomplete;   /* replay: the capture was not closed */
 	char problem[160]; /* replay: what was wrong with it first */
-	int child_status; /* of COMMAND, 0 if there was none */
+	int child_status;  /* of COMMAND, 0 if there was none */
 };
 
 /* A record_fn: into the file, then into the model. */

@@ -25,8 +25,8 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
-int command_run(const struct command *command, int argc, char **argv, const char *file,
-	struct error *err)
+int command_run(
+	const struct command *command, int argc, char **argv, const char *file, struct error *err)
 {
 	struct command taken = *command;
 	struct options options;
@@ -48,7 +48,7 @@ int command_run(const struct command *command, int argc, char **argv, const char
 
 bool usage_is_wanted(const char *word)
 {
-	static const char *const words[] = { "--help", "-h", "help", "--version", "version" };
+	static const char *const words[] = {"--help", "-h", "help", "--version", "version"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (!strcmp(word, words[i]))
@@ -63,12 +63,14 @@ int usage_print(FILE *out, const char *word)
 		return EXIT_DONE;
 	}
 	fputs("usage: kvm-encstat COMMAND [OPTION...]\n\n"
-	      "Shows which pages the guests of this KVM host share with it and which they keep private,\n"
+	      "Shows which pages the guests of this KVM host share with it and which they keep "
+	      "private,\n"
 	      "as the guests themselves declare it, page by page.\n\ncommands:\n",
 		out);
 	for (int i = 0; commands[i]; i++)
 		fprintf(out, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\nkvm-encstat COMMAND --help tells more; kvm-encstat --version says which one this is.\n"
+	fputs("\nkvm-encstat COMMAND --help tells more; kvm-encstat --version says which one this "
+	      "is.\n"
 	      "Exit status: 0 done, 1 failed, 2 usage, 3 done but records are missing.\n",
 		out);
 	return word ? EXIT_DONE : EXIT_USAGE;
@@ -78,7 +80,8 @@ int usage_unknown(const char *word)
 {
 	char shown[ESCAPED_SIZE(64)];
 
-	fprintf(stderr, "kvm-encstat: there is no command '%s'\n", escape(word, shown, sizeof(shown)));
+	fprintf(stderr, "kvm-encstat: there is no command '%s'\n",
+		escape(word, shown, sizeof(shown)));
 	for (int i = 0; commands[i]; i++)
 		if (*word && !strncmp(commands[i]->name, word, strlen(word)))
 			fprintf(stderr, "kvm-encstat: did you mean %s?\n", commands[i]->name);

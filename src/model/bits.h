@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Ranges of bits in arrays of 64-bit words: [first, end), with first < end, counted from bit 0 of the
- * first word. */
+/* Ranges of bits in arrays of 64-bit words: [first, end), with first < end, counted from bit 0 of
+ * the first word. */
 #ifndef MODEL_BITS_H
 #define MODEL_BITS_H
 

@@ -53,6 +53,7 @@ bool conversion_looks_foreign(enum abi abi, uint64_t gpa, uint64_t npages, uint6
 
 	if (abi == ABI_PAGE_ENC_STATUS)
 		return attrs > 1; /* only the merged ABI has more than one bit */
-	/* "Shared, mapped by 2 MiB pages" for what no 2 MiB page can map reads better as "encrypted". */
+	/* "Shared, mapped by 2 MiB pages" for what no 2 MiB page can map reads better as
+	 * "encrypted". */
 	return attrs == 1 && ((gpa >> 12) % frames_2m || npages % frames_2m);
 }

@@ -9,8 +9,10 @@
 #include "model/pagemap.h"
 
 enum abi {
-	ABI_MAP_GPA_RANGE,   /* merged in 5.16: attribute bit 4 says encrypted, bits 0-3 the page size */
-	ABI_PAGE_ENC_STATUS, /* the proposal of 2021 (v11, v12): attributes are 1 encrypted, 0 not */
+	ABI_MAP_GPA_RANGE, /* merged in 5.16: attribute bit 4 says encrypted, bits 0-3 the page size
+			    */
+	ABI_PAGE_ENC_STATUS, /* the proposal of 2021 (v11, v12): attributes are 1 encrypted, 0 not
+			      */
 	ABI_COUNT,
 };
 

@@ -9,7 +9,7 @@
 #include "kvm_abi.h"
 
 #define DEFAULT_MAX_ENDED 1024
-#define MAX_OTHERS	  4096
+#define MAX_OTHERS        4096
 
 /* A process whose counts belong to no one VM. */
 struct other {
@@ -141,7 +141,8 @@ static void forget_ended(struct model *model)
 		return;
 	for (size_t i = 0; i < model->n_vms; i++)
 		if (!model->vms[i]->alive &&
-			(oldest == model->n_vms || model->vms[i]->end_ns < model->vms[oldest]->end_ns))
+			(oldest == model->n_vms ||
+				model->vms[i]->end_ns < model->vms[oldest]->end_ns))
 			oldest = i;
 	if (oldest == model->n_vms)
 		return;
@@ -189,7 +190,8 @@ static struct event conversion_event(const struct model *model, enum event_kind 
 /* ---- pages ---- */
 
 /* A range from outside: what lies beyond the address space of the model is cut off. */
-static int set_pages(struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages, enum page_state state)
+static int set_pages(
+	struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages, enum page_state state)
 {
 	struct pagemap *map;
 	int r = vm_plane(vm, plane, &map);
@@ -229,7 +231,7 @@ static struct vm_counters *other_counters(struct model *model, uint32_t pid)
 	if (!grown)
 		return NULL;
 	model->others = grown;
-	grown[model->n_others] = (struct other){ .pid = pid };
+	grown[model->n_others] = (struct other){.pid = pid};
 	return &grown[model->n_others++].counters;
 }
 
@@ -285,8 +287,8 @@ static int on_vm_new(struct model *model, struct vm *vm, const struct kes_record
 	vm->type = r->vm_new.type;
 	vm->cgroup = r->vm_new.cgroup;
 	memcpy(vm->comm, r->vm_new.comm, KES_COMM_LEN);
-	/* Born counts only while nothing was said of its pages: a map that began with unknown pages keeps
-	 * them. */
+	/* Born counts only while nothing was said of its pages: a map that began with unknown pages
+	 * keeps them. */
 	if (r->flags & KES_F_BORN && !vm->planes[PLANE_GUEST])
 		vm->born = true;
 	return emit(model, &event);
@@ -440,7 +442,8 @@ static int on_answer(struct model *model, struct vm *vm, const struct kes_record
 		return -ENOMEM;
 	if (request->open && request->ts_ns == asked_ns)
 		event.seq = request->seq;
-	else if (request->open) /* of this one only the request came, of the other only the answer */
+	else if (request->open) /* of this one only the request came, of the other only the answer
+				 */
 		ret = lose_answer(model, vm, request);
 	if (ret)
 		return ret;

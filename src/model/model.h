@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All VMs, from their records: the one place where records become state. Live and replayed records go
- * through the same model_apply(), so what one shows the other shows.
+ * All VMs, from their records: the one place where records become state. Live and replayed records
+ * go through the same model_apply(), so what one shows the other shows.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -14,14 +14,14 @@ struct model;
 enum event_kind {
 	EVENT_VM_NEW,
 	EVENT_VM_END,
-	EVENT_CONVERTED,  /* the VMM said yes */
-	EVENT_DENIED,	  /* the VMM said no: ret */
-	EVENT_NO_ANSWER,  /* answered, but the answer could not be read: the pages are unknown now */
+	EVENT_CONVERTED, /* the VMM said yes */
+	EVENT_DENIED,    /* the VMM said no: ret */
+	EVENT_NO_ANSWER, /* answered, but the answer could not be read: the pages are unknown now */
 	EVENT_UNANSWERED, /* the VM ended first */
-	EVENT_REFUSED,	  /* KVM said no: reason */
-	EVENT_FAULT,	  /* KVM_EXIT_MEMORY_FAULT */
+	EVENT_REFUSED,    /* KVM said no: reason */
+	EVENT_FAULT,      /* KVM_EXIT_MEMORY_FAULT */
 	EVENT_ATTRIBUTES, /* the host plane changed */
-	EVENT_LOSS,	  /* more records were lost: lost is the new total */
+	EVENT_LOSS,       /* more records were lost: lost is the new total */
 	EVENT_ABI_DOUBT,  /* the first request of a VM that looks like the other ABI */
 	EVENT_KINDS,
 };
@@ -29,8 +29,8 @@ enum event_kind {
 /* What happened. Fields that mean nothing for the kind are 0. */
 struct event {
 	enum event_kind kind;
-	uint64_t ts_ns; /* of the request, for conversions */
-	uint64_t seq;	/* of the request if it was seen, else of the answer */
+	uint64_t ts_ns;      /* of the request, for conversions */
+	uint64_t seq;        /* of the request if it was seen, else of the answer */
 	const struct vm *vm; /* NULL: the host */
 	uint16_t vcpu;
 	uint64_t gpa, npages, attrs; /* bytes, frames, raw */
@@ -39,21 +39,21 @@ struct event {
 	int64_t ret;
 	uint64_t latency_ns;
 	bool has_latency; /* both ends were seen */
-	bool inferred;	  /* refused: no exit followed, so what the guest saw is not known */
-	bool late;	  /* the answer was read late: the latency is unknown */
+	bool inferred;    /* refused: no exit followed, so what the guest saw is not known */
+	bool late;        /* the answer was read late: the latency is unknown */
 	bool long_mode;
 	uint32_t reason; /* kes_reason */
-	uint32_t cause;	 /* kes_cause */
+	uint32_t cause;  /* kes_cause */
 	uint64_t lost;
 	uint64_t fault_flags;
 };
 
 const char *event_kind_name(enum event_kind kind);
 const char *reason_name(uint32_t reason); /* kes_reason, in words */
-const char *cause_name(uint32_t cause);	  /* kes_cause, in words */
+const char *cause_name(uint32_t cause);   /* kes_cause, in words */
 
-/* Called in order of the records; what event points to is valid until it returns. A negative errno ends
- * the reading. */
+/* Called in order of the records; what event points to is valid until it returns. A negative errno
+ * ends the reading. */
 typedef int (*event_fn)(void *context, const struct event *event);
 
 struct model_options {
@@ -77,17 +77,17 @@ size_t model_vm_count(const struct model *model);
 const struct vm *model_vm(const struct model *model, size_t index);
 
 struct model_totals {
-	uint64_t records;  /* taken in */
-	uint64_t lost;	   /* records, of VMs and of the host together */
+	uint64_t records; /* taken in */
+	uint64_t lost;    /* records, of VMs and of the host together */
 	uint64_t host_lost[KES_CAUSE_MAX];
-	uint64_t forgotten; /* ended VMs that max_ended pushed out */
+	uint64_t forgotten;      /* ended VMs that max_ended pushed out */
 	uint64_t forgotten_lost; /* what they had lost */
 	struct ledger_totals ledger;
 };
 void model_totals(const struct model *model, struct model_totals *ret);
 
-/* What a process with several VMs made all together: it cannot be told which of them made what. NULL
- * where the counts are one VM's, in vm->counters. */
+/* What a process with several VMs made all together: it cannot be told which of them made what.
+ * NULL where the counts are one VM's, in vm->counters. */
 const struct vm_counters *model_process_counters(const struct model *model, uint32_t pid);
 
 #endif

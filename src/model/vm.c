@@ -10,13 +10,13 @@
 
 #define MAX_MEMSLOTS 32764 /* KVM's own limit on x86 is KVM_USER_MEM_SLOTS, 32764 at the most */
 
-/* vCPUs take their sequence numbers and their places on the ring in two steps, so neighbours may swap;
- * a gap that so many records did not close is a loss. */
+/* vCPUs take their sequence numbers and their places on the ring in two steps, so neighbours may
+ * swap; a gap that so many records did not close is a loss. */
 #define REORDER_RECORDS 4096
 
 const char *plane_name(enum plane plane)
 {
-	static const char *const names[] = { [PLANE_GUEST] = "guest", [PLANE_HOST] = "host" };
+	static const char *const names[] = {[PLANE_GUEST] = "guest", [PLANE_HOST] = "host"};
 	_Static_assert(ARRAY_SIZE(names) == PLANES, "a name for each plane");
 
 	return names[plane];
@@ -184,7 +184,7 @@ static int join_runs(const struct vm *vm, enum plane plane, uint64_t gfn, uint64
 
 int vm_ranges(const struct vm *vm, enum plane plane, range_fn fn, void *context)
 {
-	struct joiner joiner = { .fn = fn, .context = context };
+	struct joiner joiner = {.fn = fn, .context = context};
 	enum page_state initial = initial_state(vm, plane);
 	uint64_t gfn = 0;
 	int r = 0;
@@ -196,8 +196,8 @@ int vm_ranges(const struct vm *vm, enum plane plane, range_fn fn, void *context)
 		if (slot->gfn > gfn)
 			r = join_runs(vm, plane, gfn, slot->gfn, initial, &joiner);
 		if (!r && end > gfn)
-			r = join_runs(vm, plane, slot->gfn > gfn ? slot->gfn : gfn, end, PAGE_STATES,
-				&joiner);
+			r = join_runs(vm, plane, slot->gfn > gfn ? slot->gfn : gfn, end,
+				PAGE_STATES, &joiner);
 		gfn = end > gfn ? end : gfn;
 	}
 	if (!r)
@@ -251,11 +251,12 @@ int vm_memslot(struct vm *vm, const struct kes_memslot *record)
 		vm->snapshot_total = record->total;
 		vm->snapshot_generation = record->generation;
 	}
-	if (record->generation != vm->snapshot_generation || record->index != vm->n_snapshot || record->total != vm->snapshot_total ||
-		record->total > MAX_MEMSLOTS || record->index >= record->total ||
-		!record->npages || record->npages > PAGEMAP_FRAMES ||
-		record->gfn > PAGEMAP_FRAMES - record->npages) {
-		vm->snapshot_total = 0; /* a piece is missing or makes no sense: wait for the next one */
+	if (record->generation != vm->snapshot_generation || record->index != vm->n_snapshot ||
+		record->total != vm->snapshot_total || record->total > MAX_MEMSLOTS ||
+		record->index >= record->total || !record->npages ||
+		record->npages > PAGEMAP_FRAMES || record->gfn > PAGEMAP_FRAMES - record->npages) {
+		vm->snapshot_total =
+			0; /* a piece is missing or makes no sense: wait for the next one */
 		return 0;
 	}
 	grown = reallocarray(vm->snapshot, vm->n_snapshot + 1, sizeof(*grown));
@@ -301,7 +302,7 @@ struct request *vm_request(struct vm *vm, uint16_t vcpu)
 	vm->requests = grown;
 	memmove(&grown[low + 1], &grown[low], (vm->n_requests - low) * sizeof(*grown));
 	vm->n_requests++;
-	grown[low] = (struct request){ .vcpu = vcpu };
+	grown[low] = (struct request){.vcpu = vcpu};
 	return &grown[low];
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One VM as its records tell it: who it is, its two planes of page states, its ledger of conversions,
- * and how far all that can be trusted. Changed only by model.c.
+ * One VM as its records tell it: who it is, its two planes of page states, its ledger of
+ * conversions, and how far all that can be trusted. Changed only by model.c.
  */
 #ifndef MODEL_VM_H
 #define MODEL_VM_H
@@ -42,9 +42,9 @@ struct request {
 };
 
 struct vm_counters {
-	uint64_t exits[KES_EXIT_REASONS];	/* by KVM_EXIT_ reason, KVM_RUN returned 0 */
+	uint64_t exits[KES_EXIT_REASONS];       /* by KVM_EXIT_ reason, KVM_RUN returned 0 */
 	uint64_t exit_errors[KES_EXIT_REASONS]; /* KVM_RUN returned an error */
-	uint64_t hypercalls[KES_HYPERCALLS];	/* by number, the last takes all others */
+	uint64_t hypercalls[KES_HYPERCALLS];    /* by number, the last takes all others */
 };
 
 /* Conversions, by how they ended. */
@@ -57,16 +57,16 @@ struct vm {
 	uint32_t id, pid, uid, type;
 	uint64_t cgroup;
 	char comm[KES_COMM_LEN + 1]; /* other people's bytes */
-	bool known;  /* its VM_NEW was seen */
-	bool born;   /* and it was its birth */
+	bool known;                  /* its VM_NEW was seen */
+	bool born;                   /* and it was its birth */
 	bool alive;
-	bool finished; /* the stream ended: nothing more of it comes */
+	bool finished;  /* the stream ended: nothing more of it comes */
 	bool abi_doubt; /* a request that looks like the other ABI was seen */
 	uint64_t first_ns, last_ns, end_ns;
 
 	struct pagemap *planes[PLANES]; /* NULL until there is something to say */
-	bool host_seen;			/* an attribute change was seen */
-	struct memslot *memslots;	/* sorted by gfn */
+	bool host_seen;                 /* an attribute change was seen */
+	struct memslot *memslots;       /* sorted by gfn */
 	size_t n_memslots;
 	struct memslot *snapshot; /* the one that is coming in */
 	size_t n_snapshot, snapshot_total;
@@ -77,12 +77,12 @@ struct vm {
 	struct ledger_totals totals;
 	struct vm_counters counters;
 
-	uint64_t seen, next_seq; /* records of the sequence; one past the highest number */
-	uint64_t gap_seen;	 /* seen when the open gap began */
+	uint64_t seen, next_seq;      /* records of the sequence; one past the highest number */
+	uint64_t gap_seen;            /* seen when the open gap began */
 	uint64_t lost[KES_CAUSE_MAX]; /* as counted by the kernel */
 	uint64_t lost_since_ns;
 	uint64_t tainted; /* losses of the host that may have been this VM's */
-	uint64_t sent; /* sequence numbers the kernel gave out in all; 0 until the VM ended */
+	uint64_t sent;    /* sequence numbers the kernel gave out in all; 0 until the VM ended */
 };
 
 const char *plane_name(enum plane plane);
@@ -102,9 +102,9 @@ uint64_t vm_lost(const struct vm *vm);
 
 enum confidence vm_confidence(const struct vm *vm, enum plane plane);
 
-/* Calls with each maximal range of equal state, in order of gfn: all of guest memory as far as it is
- * known, and pages outside of it that are not what they were at first. Ends early with what fn returns
- * when that is not 0. */
+/* Calls with each maximal range of equal state, in order of gfn: all of guest memory as far as it
+ * is known, and pages outside of it that are not what they were at first. Ends early with what fn
+ * returns when that is not 0. */
 typedef int (*range_fn)(void *context, uint64_t gfn, uint64_t npages, enum page_state state);
 int vm_ranges(const struct vm *vm, enum plane plane, range_fn fn, void *context);
 

@@ -109,8 +109,8 @@ void event_write_json(FILE *out, const struct event *event)
 	if (has & HAS_SEQ)
 		add_u64(object, "seq", event->seq);
 	fprintf(out, "%s\n",
-		json_object_to_json_string_ext(object,
-			JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_object_to_json_string_ext(
+			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
 
@@ -141,7 +141,7 @@ static void write_range(FILE *out, const struct event *event)
 
 static const char *page_size_name(uint64_t attrs)
 {
-	static const char *const names[] = { "4K", "2M", "1G" };
+	static const char *const names[] = {"4K", "2M", "1G"};
 
 	return (attrs & 0xf) < ARRAY_SIZE(names) ? names[attrs & 0xf] : "size?";
 }

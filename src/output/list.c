@@ -67,7 +67,8 @@ static void cell_pages(const struct row *row, enum page_state state, char *text,
 {
 	char bytes[24];
 
-	snprintf(text, size, "%s", vm_has_map(row->vm) ? bytes_short(row->pages[state] << 12, bytes) : "-");
+	snprintf(text, size, "%s",
+		vm_has_map(row->vm) ? bytes_short(row->pages[state] << 12, bytes) : "-");
 }
 
 static void cell_private(const struct row *row, char *text, size_t size)
@@ -118,20 +119,20 @@ static const struct column {
 	cell_fn cell;
 	bool right;
 } columns[] = {
-	{ "ID", cell_id, true },
-	{ "PID", cell_pid, true },
-	{ "NAME", cell_name, false },
-	{ "TYPE", cell_type, false },
-	{ "STATE", cell_state, false },
-	{ "MEMORY", cell_memory, true },
-	{ "PRIVATE", cell_private, true },
-	{ "SHARED", cell_shared, true },
-	{ "UNKNOWN", cell_unknown, true },
-	{ "CONFIDENCE", cell_confidence, false },
-	{ "LOST", cell_lost, true },
-	{ "CONVERTED", cell_converted, true },
-	{ "OPEN", cell_open, true },
-	{ "EXITS", cell_exits, true },
+	{"ID", cell_id, true},
+	{"PID", cell_pid, true},
+	{"NAME", cell_name, false},
+	{"TYPE", cell_type, false},
+	{"STATE", cell_state, false},
+	{"MEMORY", cell_memory, true},
+	{"PRIVATE", cell_private, true},
+	{"SHARED", cell_shared, true},
+	{"UNKNOWN", cell_unknown, true},
+	{"CONFIDENCE", cell_confidence, false},
+	{"LOST", cell_lost, true},
+	{"CONVERTED", cell_converted, true},
+	{"OPEN", cell_open, true},
+	{"EXITS", cell_exits, true},
 };
 
 static int add_line(struct libscols_table *table, const struct row *row)
@@ -182,9 +183,10 @@ static void write_json(FILE *out, const struct row *row)
 	json_object_object_add(object, "schema", json_object_new_string("kvm-encstat.vm/1"));
 	json_object_object_add(object, "id", json_object_new_uint64(vm->id));
 	json_object_object_add(object, "pid", json_object_new_uint64(vm->pid));
-	json_object_object_add(object, "name",
-		json_object_new_string(vm_label(vm, label, sizeof(label))));
-	json_object_object_add(object, "type", json_object_new_string(vm_type_name(vm->type, type)));
+	json_object_object_add(
+		object, "name", json_object_new_string(vm_label(vm, label, sizeof(label))));
+	json_object_object_add(
+		object, "type", json_object_new_string(vm_type_name(vm->type, type)));
 	json_object_object_add(object, "alive", json_object_new_boolean(vm->alive));
 	json_object_object_add(object, "confidence",
 		json_object_new_string(confidence_name(vm_confidence(vm, PLANE_GUEST))));
@@ -200,8 +202,8 @@ static void write_json(FILE *out, const struct row *row)
 		json_object_object_add(object, "cgroup", json_object_new_uint64(vm->cgroup));
 	}
 	if (vm->lost_since_ns)
-		json_object_object_add(object, "lost_since_ns",
-			json_object_new_uint64(vm->lost_since_ns));
+		json_object_object_add(
+			object, "lost_since_ns", json_object_new_uint64(vm->lost_since_ns));
 	json_object_object_add(object, "records", json_object_new_uint64(vm->seen));
 	json_object_object_add(object, "converted", json_object_new_uint64(vm->totals.converted));
 	json_object_object_add(object, "denied", json_object_new_uint64(vm->totals.denied));
@@ -221,8 +223,8 @@ static void write_json(FILE *out, const struct row *row)
 		add_all_counters(object, &vm->counters);
 	}
 	fprintf(out, "%s\n",
-		json_object_to_json_string_ext(object,
-			JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_object_to_json_string_ext(
+			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
 
@@ -236,8 +238,8 @@ static struct libscols_table *new_table(FILE *out)
 		return NULL;
 	scols_table_set_stream(table, out);
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
-		if (!scols_table_new_column(table, columns[i].title, 0,
-			    columns[i].right ? SCOLS_FL_RIGHT : 0)) {
+		if (!scols_table_new_column(
+			    table, columns[i].title, 0, columns[i].right ? SCOLS_FL_RIGHT : 0)) {
 			scols_unref_table(table);
 			return NULL;
 		}
@@ -253,7 +255,7 @@ int list_write(FILE *out, const struct model *model, const struct list_options *
 	if (!options->json && !table)
 		return -ENOMEM;
 	for (size_t i = 0; i < model_vm_count(model) && !r; i++) {
-		struct row row = { .vm = model_vm(model, i) };
+		struct row row = {.vm = model_vm(model, i)};
 		uint64_t oldest_ns;
 
 		if (!row.vm->alive && !options->all) {

@@ -31,8 +31,8 @@ int map_write_json(FILE *out, const struct vm *vm, enum plane plane)
 	json_object_object_add(map, "schema", json_object_new_string("kvm-encstat.map/1"));
 	json_object_object_add(who, "id", json_object_new_uint64(vm->id));
 	json_object_object_add(who, "pid", json_object_new_uint64(vm->pid));
-	json_object_object_add(who, "name",
-		json_object_new_string(vm_label(vm, label, sizeof(label))));
+	json_object_object_add(
+		who, "name", json_object_new_string(vm_label(vm, label, sizeof(label))));
 	json_object_object_add(who, "type", json_object_new_string(vm_type_name(vm->type, type)));
 	json_object_object_add(map, "vm", who);
 	json_object_object_add(map, "plane", json_object_new_string(plane_name(plane)));
@@ -53,8 +53,8 @@ int map_write_json(FILE *out, const struct vm *vm, enum plane plane)
 		r = vm_ranges(vm, plane, add_range_json, ranges);
 	if (!r)
 		fprintf(out, "%s\n",
-			json_object_to_json_string_ext(map,
-				JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+			json_object_to_json_string_ext(
+				map, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(map);
 	return r;
 }
@@ -77,7 +77,7 @@ int map_write_ranges(FILE *out, const struct vm *vm, enum plane plane)
 
 /* ---- the picture ---- */
 
-#define COLUMNS	 64
+#define COLUMNS  64
 #define MAX_ROWS 16
 
 /* What a cell shows, by what is in it. */
@@ -89,7 +89,7 @@ enum cell {
 };
 
 struct picture {
-	uint64_t first;	   /* gfn of the first cell */
+	uint64_t first;    /* gfn of the first cell */
 	uint64_t per_cell; /* frames, a power of two */
 	unsigned char cells[COLUMNS * MAX_ROWS];
 	uint64_t end; /* past the last frame of guest memory, or of what changed outside */
@@ -132,7 +132,8 @@ static const char *cell_glyph(unsigned char cell, bool ascii)
 	return ascii ? "+" : "▒";
 }
 
-static void print_row(FILE *out, const struct style *style, const struct picture *picture, uint64_t row)
+static void print_row(
+	FILE *out, const struct style *style, const struct picture *picture, uint64_t row)
 {
 	const unsigned char *cells = &picture->cells[row * COLUMNS];
 
@@ -146,7 +147,7 @@ static void print_row(FILE *out, const struct style *style, const struct picture
 static void draw(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
 {
 	static const unsigned char empty[COLUMNS];
-	struct picture picture = { .per_cell = 1 };
+	struct picture picture = {.per_cell = 1};
 	uint64_t rows;
 	bool gap = false;
 	char size[24];
@@ -160,11 +161,11 @@ static void draw(FILE *out, const struct style *style, const struct vm *vm, enum
 	picture.first -= picture.first % picture.per_cell;
 	vm_ranges(vm, plane, draw_range, &picture);
 	rows = (picture.end - picture.first + picture.per_cell * COLUMNS - 1) /
-		(picture.per_cell * COLUMNS);
+	       (picture.per_cell * COLUMNS);
 
-	fprintf(out, "\n  %12s  one cell is %s:  %s private  %s shared  %s both  ? unknown\n", "GPA",
-		bytes_exact(picture.per_cell << 12, size), cell_glyph(CELL_PRIVATE, style->ascii),
-		cell_glyph(CELL_SHARED, style->ascii),
+	fprintf(out, "\n  %12s  one cell is %s:  %s private  %s shared  %s both  ? unknown\n",
+		"GPA", bytes_exact(picture.per_cell << 12, size),
+		cell_glyph(CELL_PRIVATE, style->ascii), cell_glyph(CELL_SHARED, style->ascii),
 		cell_glyph(CELL_PRIVATE | CELL_SHARED, style->ascii));
 	for (uint64_t row = 0; row < rows; row++) {
 		if (!memcmp(&picture.cells[row * COLUMNS], empty, COLUMNS)) {
@@ -196,8 +197,8 @@ static int list_range(void *context, uint64_t gfn, uint64_t npages, enum page_st
 	if (!listing->ranges++)
 		fprintf(listing->out, "\n  %16s  %16s  %10s  %s\n", "FROM", "TO", "SIZE", "STATE");
 	fprintf(listing->out, "  %16llx  %16llx  %10s  %s\n", (unsigned long long)(gfn << 12),
-		(unsigned long long)((gfn + npages - 1) << 12 | 0xfff), bytes_exact(npages << 12, size),
-		page_state_name(state));
+		(unsigned long long)((gfn + npages - 1) << 12 | 0xfff),
+		bytes_exact(npages << 12, size), page_state_name(state));
 	return 0;
 }
 
@@ -236,17 +237,20 @@ static void write_trust(FILE *out, const struct vm *vm, enum plane plane)
 		break;
 	}
 	if (vm->abi_doubt)
-		fputs("  note: some attributes look like the other ABI of hypercall 12, see --abi\n", out);
+		fputs("  note: some attributes look like the other ABI of hypercall 12, see "
+		      "--abi\n",
+			out);
 }
 
 int map_write_text(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
 {
-	struct listing listing = { .out = out };
+	struct listing listing = {.out = out};
 	char label[VM_LABEL_SIZE], type[16], size[24];
 	uint64_t memory = vm_memory_pages(vm);
 
 	fprintf(out, "VM %u  %s  %s  %s%s  %s plane\n", vm->id, vm_label(vm, label, sizeof(label)),
-		vm_type_name(vm->type, type), memory ? bytes_short(memory << 12, size) : "memory unknown",
+		vm_type_name(vm->type, type),
+		memory ? bytes_short(memory << 12, size) : "memory unknown",
 		vm->alive ? "" : ", ended", plane_name(plane));
 	if (!vm_has_map(vm)) {
 		fputs("  has no page map: it is of default type and never converted a page\n", out);

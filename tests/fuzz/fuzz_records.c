@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Records are bytes from outside: whatever they say, the model keeps its invariants, and what is printed
- * of it has no control characters. Build: make fuzz. */
+/* Records are bytes from outside: whatever they say, the model keeps its invariants, and what is
+ * printed of it has no control characters. Build: make fuzz. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@ static FILE *sink;
 
 static int print(void *context, const struct event *event)
 {
-	const struct style style = { .ascii = true };
+	const struct style style = {.ascii = true};
 
 	(void)context;
 	event_write_json(sink, event);
@@ -20,8 +20,8 @@ static int print(void *context, const struct event *event)
 
 static void print_all(const struct model *model)
 {
-	const struct list_options json = { .all = true, .json = true }, text = { .all = true };
-	const struct style style = { .ascii = true };
+	const struct list_options json = {.all = true, .json = true}, text = {.all = true};
+	const struct style style = {.ascii = true};
 
 	list_write(sink, model, &json);
 	list_write(sink, model, &text);
@@ -45,7 +45,7 @@ static void check(const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-	struct model_options options = { .on_event = print, .max_ended = 2 };
+	struct model_options options = {.on_event = print, .max_ended = 2};
 	size_t n = size / sizeof(struct kes_record), length;
 	struct kes_record *records;
 	struct model *model;

@@ -18,21 +18,26 @@ static void test_table(void **state)
 	static const struct {
 		const char *name, *shown;
 	} table[] = {
-		{ "", "" },
-		{ "qemu-system-x86", "qemu-system-x86" },
-		{ "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x98\x80", "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x98\x80" },
-		{ "\x1b[2J\x1b]0;owned\x07", "\\x1b[2J\\x1b]0;owned\\x07" },
-		{ "a\nb\rc\td", "a\\x0ab\\x0dc\\x09d" },
-		{ "\x7f", "\\x7f" },
-		{ "\xc2\x9b" "31m", "\\xc2\\x9b31m" },			     /* C1 control */
-		{ "\xe2\x80\xae" "drowssap", "\\xe2\\x80\\xaedrowssap" },     /* right to left */
-		{ "\xe2\x80\x8b", "\\xe2\\x80\\x8b" },			     /* zero width */
-		{ "\xff\xfe", "\\xff\\xfe" },				     /* not UTF-8 */
-		{ "\xc0\xaf", "\\xc0\\xaf" },				     /* overlong */
-		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },			     /* surrogate */
-		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" },		     /* above U+10FFFF */
-		{ "\xe2\x82", "\\xe2\\x82" },				     /* cut short */
-		{ "back\\slash", "back\\\\slash" },
+		{"", ""},
+		{"qemu-system-x86", "qemu-system-x86"},
+		{"J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x98\x80",
+			"J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"\x1b[2J\x1b]0;owned\x07", "\\x1b[2J\\x1b]0;owned\\x07"},
+		{"a\nb\rc\td", "a\\x0ab\\x0dc\\x09d"},
+		{"\x7f", "\\x7f"},
+		{"\xc2\x9b"
+		 "31m",
+			"\\xc2\\x9b31m"}, /* C1 control */
+		{"\xe2\x80\xae"
+		 "drowssap",
+			"\\xe2\\x80\\xaedrowssap"},           /* right to left */
+		{"\xe2\x80\x8b", "\\xe2\\x80\\x8b"},          /* zero width */
+		{"\xff\xfe", "\\xff\\xfe"},                   /* not UTF-8 */
+		{"\xc0\xaf", "\\xc0\\xaf"},                   /* overlong */
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* surrogate */
+		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* above U+10FFFF */
+		{"\xe2\x82", "\\xe2\\x82"},                   /* cut short */
+		{"back\\slash", "back\\\\slash"},
 	};
 	char out[256];
 

@@ -33,7 +33,8 @@ static int keep_event(void *context, const struct event *event)
 
 static void start(struct bench *b, enum abi abi)
 {
-	struct model_options options = { .abi = abi, .on_event = keep_event, .context = b, .max_ended = 2 };
+	struct model_options options = {
+		.abi = abi, .on_event = keep_event, .context = b, .max_ended = 2};
 
 	memset(b, 0, sizeof(*b));
 	assert_int_equal(model_new(&b->model, &options), 0);
@@ -65,17 +66,18 @@ static void vm_new_record(struct bench *b, uint32_t vm, uint8_t flags, uint32_t 
 	apply(b, r);
 }
 
-static void memslot(struct bench *b, uint32_t vm, uint64_t gfn, uint64_t npages, uint32_t index,
-	uint32_t total)
+static void memslot(
+	struct bench *b, uint32_t vm, uint64_t gfn, uint64_t npages, uint32_t index, uint32_t total)
 {
 	struct kes_record r = record(b, vm, KES_MEMSLOT);
 
-	r.memslot = (struct kes_memslot){ .gfn = gfn, .npages = npages, .index = index, .total = total };
+	r.memslot =
+		(struct kes_memslot){.gfn = gfn, .npages = npages, .index = index, .total = total};
 	apply(b, r);
 }
 
-static uint64_t request(struct bench *b, uint32_t vm, uint16_t vcpu, uint64_t gfn, uint64_t npages,
-	uint64_t attrs)
+static uint64_t request(
+	struct bench *b, uint32_t vm, uint16_t vcpu, uint64_t gfn, uint64_t npages, uint64_t attrs)
 {
 	struct kes_record r = record(b, vm, KES_REQUEST);
 
@@ -102,8 +104,8 @@ static void answer(struct bench *b, uint32_t vm, uint16_t vcpu, uint64_t gfn, ui
 	apply(b, r);
 }
 
-static void convert(struct bench *b, uint32_t vm, uint64_t gfn, uint64_t npages, uint64_t attrs,
-	int64_t ret)
+static void convert(
+	struct bench *b, uint32_t vm, uint64_t gfn, uint64_t npages, uint64_t attrs, int64_t ret)
 {
 	answer(b, vm, 0, gfn, npages, attrs, ret, request(b, vm, 0, gfn, npages, attrs), 0);
 }
@@ -129,7 +131,7 @@ static int keep_range(void *context, uint64_t gfn, uint64_t npages, enum page_st
 	struct ranges *ranges = context;
 
 	assert_true(ranges->n < ARRAY_SIZE(ranges->list));
-	ranges->list[ranges->n++] = (struct range){ gfn, npages, state };
+	ranges->list[ranges->n++] = (struct range){gfn, npages, state};
 	return 0;
 }
 
@@ -151,9 +153,9 @@ static void check_ranges(const struct vm *vm, const struct range *want, size_t n
 static void test_accepted_changes_pages(void **state)
 {
 	static const struct range want[] = {
-		{ 0, 16, PAGE_PRIVATE },
-		{ 16, 4, PAGE_SHARED },
-		{ 20, 44, PAGE_PRIVATE },
+		{0, 16, PAGE_PRIVATE},
+		{16, 4, PAGE_SHARED},
+		{20, 44, PAGE_PRIVATE},
 	};
 	struct bench b;
 
@@ -178,7 +180,7 @@ static void test_accepted_changes_pages(void **state)
 
 static void test_denied_changes_nothing(void **state)
 {
-	static const struct range want[] = { { 0, 64, PAGE_PRIVATE } };
+	static const struct range want[] = {{0, 64, PAGE_PRIVATE}};
 	struct bench b;
 
 	(void)state;
@@ -215,7 +217,7 @@ static void test_open_request_changes_nothing_yet(void **state)
 /* A request whose answer nothing watched for cannot be called unanswered. */
 static void test_unhooked_request_ends_unknown(void **state)
 {
-	static const struct range want[] = { { 7, 1, PAGE_UNKNOWN } };
+	static const struct range want[] = {{7, 1, PAGE_UNKNOWN}};
 	struct kes_record r;
 	struct bench b;
 
@@ -236,7 +238,7 @@ static void test_unhooked_request_ends_unknown(void **state)
 
 static void test_answer_alone_is_enough(void **state)
 {
-	static const struct range want[] = { { 5, 2, PAGE_SHARED } };
+	static const struct range want[] = {{5, 2, PAGE_SHARED}};
 	struct bench b;
 
 	(void)state;
@@ -254,8 +256,8 @@ static void test_answer_alone_is_enough(void **state)
 static void test_lost_answer_leaves_unknown(void **state)
 {
 	static const struct range want[] = {
-		{ 5, 2, PAGE_UNKNOWN },
-		{ 9, 1, PAGE_SHARED },
+		{5, 2, PAGE_UNKNOWN},
+		{9, 1, PAGE_SHARED},
 	};
 	struct bench b;
 
@@ -292,8 +294,8 @@ static void test_refused_is_told_from_denied(void **state)
 static void test_vcpus_do_not_mix(void **state)
 {
 	static const struct range want[] = {
-		{ 1, 1, PAGE_SHARED },
-		{ 3, 1, PAGE_SHARED },
+		{1, 1, PAGE_SHARED},
+		{3, 1, PAGE_SHARED},
 	};
 	uint64_t t1, t2, t3;
 	struct bench b;
@@ -314,7 +316,7 @@ static void test_vcpus_do_not_mix(void **state)
 
 static void test_ranges_beyond_the_map_are_cut(void **state)
 {
-	static const struct range want[] = { { PAGEMAP_FRAMES - 1, 1, PAGE_SHARED } };
+	static const struct range want[] = {{PAGEMAP_FRAMES - 1, 1, PAGE_SHARED}};
 	struct bench b;
 
 	(void)state;
@@ -332,9 +334,9 @@ static void test_ranges_beyond_the_map_are_cut(void **state)
 static void test_late_vm_is_partial(void **state)
 {
 	static const struct range want[] = {
-		{ 0, 8, PAGE_UNKNOWN },
-		{ 8, 8, PAGE_SHARED },
-		{ 16, 48, PAGE_UNKNOWN },
+		{0, 8, PAGE_UNKNOWN},
+		{8, 8, PAGE_SHARED},
+		{16, 48, PAGE_UNKNOWN},
 	};
 	struct bench b;
 
@@ -421,7 +423,7 @@ static void test_birth_told_after_first_sight(void **state)
 
 static void test_memslots_need_the_whole_snapshot(void **state)
 {
-	static const struct range want[] = { { 0, 16, PAGE_PRIVATE }, { 32, 16, PAGE_PRIVATE } };
+	static const struct range want[] = {{0, 16, PAGE_PRIVATE}, {32, 16, PAGE_PRIVATE}};
 	struct bench b;
 
 	(void)state;
@@ -442,9 +444,9 @@ static void test_memslots_need_the_whole_snapshot(void **state)
 static void test_pages_outside_memory_show_when_changed(void **state)
 {
 	static const struct range want[] = {
-		{ 0, 16, PAGE_PRIVATE },
-		{ 16, 4, PAGE_SHARED },
-		{ 100, 1, PAGE_SHARED },
+		{0, 16, PAGE_PRIVATE},
+		{16, 4, PAGE_SHARED},
+		{100, 1, PAGE_SHARED},
 	};
 	struct bench b;
 
