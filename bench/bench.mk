@@ -1,3 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0-only
-bench:
-	@echo "no benchmarks yet"; false
+# What it costs, beside its peers: `make bench` measures and prints a table. Missed targets do not fail.
+
+BENCH_PACKAGES := bpftrace libroaring-dev
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap)
+BENCH_FLAGS    := -Ibench
+BENCH_CC        = $(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(BENCH_FLAGS) $(CFLAGS) $< \
+	$(filter %.o,$^)
+
+$(B)/bench/%.bpf.o: bench/%.bpf.c | bench-deps
+	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -I/usr/include/$(shell $(CC) -print-multiarch) \
+		-c $< -o $@
+
+$(B)/bench/%.skel.h: $(B)/bench/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* >$@ 2>$@.log || { cat $@.log; exit 1; }
+
+BENCH_BASE  := $(filter $(B)/src/base/%,$(OBJECTS))
+BENCH_MODEL := $(BENCH_BASE) $(filter $(B)/src/model/%,$(OBJECTS))
+BENCH_FILES := $(BENCH_BASE) $(filter $(B)/src/capture/file_%,$(OBJECTS))
+
+$(B)/bench/exits: bench/exits.c bench/bench.h $(B)/bench/exits.skel.h $(BENCH_BASE)
+	$(BENCH_CC) $(LIBS) -o $@
+
+$(B)/bench/conversion: bench/conversion.c bench/bench.h $(B)/bench/conversion.skel.h $(BENCH_MODEL)
+	$(BENCH_CC) $(LIBS) -o $@
+
+$(B)/bench/capture: bench/capture.c bench/bench.h $(BENCH_FILES)
+	$(BENCH_CC) $(LIBS) -o $@
+
+$(B)/bench/pagemap: bench/pagemap.c $(BENCH_MODEL) | bench-deps
+	$(BENCH_CC) $(LIBS) -lroaring -o $@
+
+bench: all guest $(BENCH_PROGRAMS)
+	$(Q)bench/run.sh $(B)
+
+# The peers: what to measure against, and nothing that the tool itself needs.
+bench-deps: packages
+	$(Q)for package in $(BENCH_PACKAGES); do \
+		[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || \
+			lack="$$lack $$package"; \
+	done; \
+	[ -z "$$lack" ] || { echo "installing:$$lack"; apt-get update -q && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$lack; }
+
+.PHONY: bench-deps

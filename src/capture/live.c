@@ -19,15 +19,19 @@
 #include "kvm_abi.h"
 
 /* The rows of live->hooks. The two answer hooks are alternatives: the first that can be had. */
+#define ROW(hook_name, hook_purpose)                           \
+	{                                                      \
+		.name = (hook_name), .purpose = (hook_purpose) \
+	}
 static const struct hook hook_rows[LIVE_HOOKS] = {
-	[LIVE_HYPERCALL] = {"tp_btf/kvm_hypercall", "hypercalls, and those KVM refuses itself"},
-	[LIVE_EXIT] = {"tp_btf/kvm_userspace_exit",
-		"requests to the VMM, memory faults, exit counts"},
-	[LIVE_BIRTH] = {"tp_btf/kvm_track_tsc", "VMs and vCPUs from birth"},
-	[LIVE_INVENTORY] = {"iter/task_file", "VMs that live already, memslots"},
-	[LIVE_ANSWER_RUN] = {"fentry/kvm_arch_vcpu_ioctl_run", "the VMM's answers"},
-	[LIVE_ANSWER_FPU] = {"tp_btf/kvm_fpu", "the VMM's answers, without trampolines"},
-	[LIVE_END] = {"fentry/kvm_arch_destroy_vm", "the end of VMs, at once"},
+	[LIVE_HYPERCALL] = ROW("tp_btf/kvm_hypercall", "hypercalls, and those KVM refuses itself"),
+	[LIVE_EXIT] =
+		ROW("tp_btf/kvm_userspace_exit", "requests to the VMM, memory faults, exit counts"),
+	[LIVE_BIRTH] = ROW("tp_btf/kvm_track_tsc", "VMs and vCPUs from birth"),
+	[LIVE_INVENTORY] = ROW("iter/task_file", "VMs that live already, memslots"),
+	[LIVE_ANSWER_RUN] = ROW("fentry/kvm_arch_vcpu_ioctl_run", "the VMM's answers"),
+	[LIVE_ANSWER_FPU] = ROW("tp_btf/kvm_fpu", "the VMM's answers, without trampolines"),
+	[LIVE_END] = ROW("fentry/kvm_arch_destroy_vm", "the end of VMs, at once"),
 };
 
 const char *hook_state_name(enum hook_state state)
@@ -47,7 +51,8 @@ const char *hook_state_name(enum hook_state state)
 
 static bool print_all;
 
-static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static int print_libbpf(
+	enum libbpf_print_level level, const char *fmt, va_list args)
 {
 	if (!print_all || level == LIBBPF_DEBUG)
 		return 0;

@@ -10,6 +10,10 @@ int main(int argc, char **argv)
 	const struct command *command;
 	int status;
 
+	if (argc > 2 && usage_is_wanted(argv[1]) && command_find(argv[2])) {
+		options_help(command_find(argv[2]));
+		return EXIT_DONE;
+	}
 	if (argc < 2 || usage_is_wanted(argv[1]))
 		return usage_print(argc < 2 ? stderr : stdout, argc > 1 ? argv[1] : NULL);
 	command = command_find(argv[1]);

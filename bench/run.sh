@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs all benchmarks and prints what they measured beside what the project promises. A missed target is
+# said, not punished: exit 1 only when something broke. BENCH_RECORDS: how long the replayed capture is.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+b=${1:-build}
+encstat=$b/kvm-encstat
+work=$(mktemp -d)
+started=()
+trap '[ ${#started[@]} -eq 0 ] || kill "${started[@]}" 2>/dev/null; rm -rf "$work"' EXIT
+broken=0
+TIMEFORMAT='%R %U %S'
+
+figure() { # NAME VALUE UNIT
+	printf 'figure: %s %s %s\n' "$1" "$2" "$3" | tee -a "$work/part"
+}
+
+median() {
+	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+# part COMMAND...: keeps the figures, with the command that printed them
+part() {
+	printf '\n== %s\n' "$*"
+	: >"$work/part"
+	if "$@" >"$work/out" 2>&1; then
+		cat "$work/out"
+		grep -h '^figure: ' "$work/out" | sed "s|\$| $1|" >>"$work/figures"
+	else
+		cat "$work/out"
+		printf 'bench: %s failed\n' "$1" >&2
+		broken=1
+	fi
+}
+
+# ---- parts that need no program of their own ----
+
+resident() { # PID: kB
+	awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"
+}
+
+load() {
+	local pid times
+	times=$(for _ in 1 2 3 4 5; do
+		"$encstat" doctor | sed -n 's/.*loaded and attached in \([0-9.]*\) ms.*/\1/p'
+	done)
+	[ "$(wc -w <<<"$times")" -eq 5 ] || return 1
+	figure load.setup "$(median <<<"$times")" ms
+
+	"$encstat" record -f -o "$work/idle.ke" 2>"$work/record.err" &
+	pid=$!
+	started+=("$pid")
+	sleep 3
+	figure memory.idle "$(resident $pid)" kB
+	printf 'vm memory=4M mode=real hypercalls=off\nvcpu 0\nout 1000000\n' >"$work/million.guest"
+	timeout -s KILL 120 "$b/tests/guest" "$work/million.guest" || return 1
+	sleep 1.5
+	figure memory.after_1M_exits "$(resident $pid)" kB
+	kill -INT "$pid" && wait "$pid"
+	started=()
+	"$encstat" replay "$work/idle.ke" list --all --json |
+		awk '/"2":[0-9]*/ { match($0, /"exits":{[^}]*}/); print "exits recorded: " substr($0, RSTART, RLENGTH) }'
+}
+
+# replayed ARGUMENT...: median of five of user and system time, in records a second on one core
+replayed() {
+	for _ in 1 2 3 4 5; do
+		{ time taskset -c 0 "$encstat" replay "$work/big.ke" "$@" >"$work/shown" 2>&1; } 2>&1 || return 1
+	done | awk -v n="$records" '{ print n / ($2 + $3) }' | median
+}
+
+replay() {
+	local records
+	"$b/bench/capture" "$work/big.ke" "${BENCH_RECORDS:-10000000}" || return 1
+	records=$("$encstat" replay "$work/big.ke" list 2>&1 | sed -n 's/.* \([0-9]*\) records, 0 lost$/\1/p')
+	[ -n "$records" ] || return 1
+	figure replay.list "$(replayed list)" records/s
+	"$b/bench/capture" "$work/big.ke" $((${BENCH_RECORDS:-10000000} / 10)) >/dev/null || return 1
+	records=$("$encstat" replay "$work/big.ke" list 2>&1 | sed -n 's/.* \([0-9]*\) records, 0 lost$/\1/p')
+	figure replay.events_json "$(replayed events --json)" records/s
+}
+
+# ---- all of them ----
+
+if [ "$(id -u)" -eq 0 ] && [ -w /dev/kvm ]; then
+	part "$b/bench/exits" "$encstat" "$b/tests/guest" "$work"
+	part "$b/bench/conversion"
+	part load
+else
+	printf 'bench: no root or no /dev/kvm: exits, conversion and load are left out\n' >&2
+fi
+part replay
+part "$b/bench/pagemap"
+
+# Figures with a target, in the order of the table; those without one follow.
+cat >"$work/targets" <<'END'
+exits.of_counter 1.8 at-most all programs at an exit, of one that only counts
+exits.of_bpftrace 1 below the same, of bpftrace's @[args->reason] = count()
+conversion.total 300 below request and answer, to the model (BPF test runs: synthetic)
+load.setup 100 below programs loaded and attached
+memory.idle 20480 below resident, idle, default ring
+memory.after_1M_exits 20480 below resident, after a million exits
+replay.list 5000000 at-least replay list, on one core
+pagemap.random_4k.ratio_time 0.5 at-most page map, random pages: time, of CRoaring's
+pagemap.random_4k.ratio_memory 2 at-most page map, random pages: memory, of CRoaring's
+pagemap.sparse_4k.ratio_time 0.5 at-most page map, 1% of the pages: time, of CRoaring's
+pagemap.sparse_4k.ratio_memory 2 at-most page map, 1% of the pages: memory, of CRoaring's
+pagemap.range_1g.time 2 at-most page map, a range of 1 GiB
+pagemap.range_1g_unaligned.time 2 at-most page map, a range of 1 GiB, unaligned
+pagemap.big_alternating.memory 70000000 at-most page map, 1 TiB, every second page
+pagemap.big_alternating_unknown.memory 70000000 at-most page map, the same, the rest unknown
+pagemap.all_private.memory 65536 at-most page map, all private
+pagemap.all_private_again.memory 65536 at-most page map, all private again
+END
+touch "$work/figures"
+printf '\n%s, %s %s, %s CPUs\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
+	"$(uname -s)" "$(uname -r)" "$(nproc)"
+awk '
+function row(what, measured, unit, target, verdict, by) {
+	printf "%-64s %14s %-9s %-14s %-7s %s\n", what, measured, unit, target, verdict, by
+}
+NR == FNR { value[$2] = $3; unit[$2] = $4; by[$2] = $5; order[++n] = $2; next }
+FNR == 1 { row("FIGURE", "MEASURED", "", "TARGET", "", "PRINTED BY") }
+{
+	name = $1; limit = $2; sense = $3; what = $0
+	sub(/^[^ ]+ [^ ]+ [^ ]+ /, "", what)
+	with_target[name] = 1
+	if (!(name in value)) { row(what, "-", "", sense " " limit, "not run", ""); next }
+	met = sense == "at-most" ? value[name] <= limit : sense == "below" ? value[name] < limit : value[name] >= limit
+	row(what, value[name], unit[name], sense " " limit, met ? "met" : "MISSED", by[name])
+}
+END {
+	print "\nwithout a target"
+	for (i = 1; i <= n; i++)
+		if (!(order[i] in with_target)) row(order[i], value[order[i]], unit[order[i]], "", "", by[order[i]])
+}' "$work/figures" "$work/targets"
+exit $broken
