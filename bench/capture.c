@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Writes a capture of many conversions for `replay` to be timed on: two VMs of 64 GiB with four vCPUs
- * each, which share and take back single pages all over their memory.
+ * Writes a capture of many conversions for `replay` to be timed on: two VMs of 64 GiB with four
+ * vCPUs each, which share and take back single pages all over their memory.
  *
  *   capture FILE RECORDS
  */
@@ -11,10 +11,10 @@
 #include "capture/file_writer.h"
 #include "kvm_abi.h"
 
-#define VMS	     2
-#define VCPUS	     4
+#define VMS          2
+#define VCPUS        4
 #define GUEST_FRAMES (1ull << 24)
-#define STEP_NS	     1000
+#define STEP_NS      1000
 
 static struct capture_writer *writer;
 static uint64_t seq[VMS], now_ns = STEP_NS;
@@ -35,13 +35,13 @@ static void add_vm(unsigned vm)
 	add(vm, (struct kes_record){
 			.kind = KES_VM_NEW,
 			.flags = KES_F_BORN,
-			.vm_new = { .pid = 1000 + vm,
+			.vm_new = {.pid = 1000 + vm,
 				.hypercalls = 1 << KES_HC_MAP_GPA_RANGE,
-				.comm = "bench" },
+				.comm = "bench"},
 		});
 	add(vm, (struct kes_record){
 			.kind = KES_MEMSLOT,
-			.memslot = { .npages = GUEST_FRAMES, .total = 1, .generation = 2 },
+			.memslot = {.npages = GUEST_FRAMES, .total = 1, .generation = 2},
 		});
 }
 
@@ -56,10 +56,10 @@ static uint64_t add_conversions(uint64_t *random)
 			.vcpu = (uint16_t)(i / VMS),
 			.kind = KES_REQUEST,
 			.flags = KES_F_LONG_MODE,
-			.conversion = { .gpa = (*random >> 33) % GUEST_FRAMES << 12,
+			.conversion = {.gpa = (*random >> 33) % GUEST_FRAMES << 12,
 				.npages = 1,
 				.attrs = *random >> 63 ? KES_MAP_GPA_ENCRYPTED : 0,
-				.request = { .nr = KES_HC_MAP_GPA_RANGE } },
+				.request = {.nr = KES_HC_MAP_GPA_RANGE}},
 		};
 		asked[i].ts_ns = now_ns;
 		add(i % VMS, asked[i]);

@@ -21,8 +21,9 @@
 #include "kvm_abi.h"
 #include "model/model.h"
 
-#define BATCH 1000 /* conversions in a test run: twice as many records, far from filling the ring \
-		    */
+#define BATCH                                                                               \
+	1000 /* conversions in a test run: twice as many records, far from filling the ring \
+	      */
 #define ROUNDS 201
 #define WARM   20
 

@@ -3,6 +3,7 @@
 #
 # Runs all benchmarks and prints what they measured beside what the project promises. A missed target is
 # said, not punished: exit 1 only when something broke. BENCH_RECORDS: how long the replayed capture is.
+# shellcheck disable=SC2317 # the parts are called by name
 set -u
 cd "$(dirname "$0")/.." || exit 1
 b=${1:-build}
@@ -53,11 +54,11 @@ load() {
 	pid=$!
 	started+=("$pid")
 	sleep 3
-	figure memory.idle "$(resident $pid)" kB
+	figure memory.idle "$(resident "$pid")" kB
 	printf 'vm memory=4M mode=real hypercalls=off\nvcpu 0\nout 1000000\n' >"$work/million.guest"
 	timeout -s KILL 120 "$b/tests/guest" "$work/million.guest" || return 1
 	sleep 1.5
-	figure memory.after_1M_exits "$(resident $pid)" kB
+	figure memory.after_1M_exits "$(resident "$pid")" kB
 	kill -INT "$pid" && wait "$pid"
 	started=()
 	"$encstat" replay "$work/idle.ke" list --all --json |
@@ -68,7 +69,7 @@ load() {
 replayed() {
 	for _ in 1 2 3 4 5; do
 		{ time taskset -c 0 "$encstat" replay "$work/big.ke" "$@" >"$work/shown" 2>&1; } 2>&1 || return 1
-	done | awk -v n="$records" '{ print n / ($2 + $3) }' | median
+	done | awk -v n="$records" '{ printf "%.0f\n", n / ($2 + $3) }' | median
 }
 
 replay() {

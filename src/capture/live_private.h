@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between live.c (programs and hooks) and live_tables.c (ring and tables). */
+/* Between live.c (programs and hooks), live_tables.c (ring and VMs) and live_counts.c (counters).
+ */
 #ifndef CAPTURE_LIVE_PRIVATE_H
 #define CAPTURE_LIVE_PRIVATE_H
+
+#include <bpf/libbpf.h>
 
 #include "capture/live.h"
 
@@ -16,7 +19,7 @@ enum live_hook {
 	LIVE_HOOKS,
 };
 
-struct counted; /* live_tables.c: the last total sent of one counter */
+struct counted; /* live_counts.c: the last total sent of one counter */
 struct watched; /* live_tables.c: a VMM whose end tells that of its VM */
 
 struct live {
@@ -63,5 +66,31 @@ void live_hook_answers_again(
  * error. */
 int live_tables_init(struct live *live);
 void live_tables_free(struct live *live);
+
+/* Whose counts are whose: a VMM process and its VM, 0 where it has several. */
+struct owner {
+	uint32_t pid, vm;
+	bool alive;
+};
+
+struct owners {
+	struct owner *list; /* sorted by pid */
+	size_t n;
+};
+
+/* The fd of one of the kernel half's tables. */
+static inline int table_fd(const struct bpf_map *map)
+{
+	return bpf_map__fd(map);
+}
+
+int counts_init(struct live *live);
+void counts_free(struct live *live);
+
+/* Sends the counts that changed. Sorts owners, and leaves one entry a process in it. */
+int counts_collect(struct live *live, struct owners *owners, record_fn take, void *context);
+
+/* Forgets the counts of a process that is gone: its pid may come again. */
+void counts_drop(struct live *live, uint32_t pid);
 
 #endif

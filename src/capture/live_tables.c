@@ -14,35 +14,13 @@
 #include "capture/live_private.h"
 #include "kvm_abi.h"
 
-#define COUNT_BATCH  256
 #define INVENTORY_NS 100000000ull /* the least time between two inventories that new VMs cause */
 #define EPOLL_EVENTS 16
-
-struct counted {
-	struct kes_count_key key;
-	uint64_t total;
-};
 
 struct watched {
 	uint32_t pid;
 	int pidfd;
 };
-
-/* Whose counts are whose: a VMM process and its VM, 0 where it has several. */
-struct owner {
-	uint32_t pid, vm;
-	bool alive;
-};
-
-struct owners {
-	struct owner *list; /* sorted by pid */
-	size_t n;
-};
-
-static int table_fd(const struct bpf_map *map)
-{
-	return bpf_map__fd(map);
-}
 
 void live_write_control(struct live *live)
 {
@@ -233,191 +211,6 @@ static int collect_losses(
 	return 0;
 }
 
-static int compare_owners(const void *a, const void *b)
-{
-	const struct owner *x = a, *y = b;
-
-	return (x->pid > y->pid) - (x->pid < y->pid);
-}
-
-static const struct owner *find_owner(const struct owners *owners, uint32_t pid)
-{
-	struct owner key = {.pid = pid};
-
-	if (!owners->n)
-		return NULL;
-	return bsearch(&key, owners->list, owners->n, sizeof(key), compare_owners);
-}
-
-/* One entry a process: several VMs in one process share its counts. */
-static void merge_owners(struct owners *owners)
-{
-	size_t kept = 0;
-
-	if (owners->n)
-		qsort(owners->list, owners->n, sizeof(*owners->list), compare_owners);
-	for (size_t i = 0; i < owners->n; i++) {
-		struct owner *last = kept ? &owners->list[kept - 1] : NULL;
-
-		if (last && last->pid == owners->list[i].pid) {
-			last->vm = 0;
-			last->alive |= owners->list[i].alive;
-		} else {
-			owners->list[kept++] = owners->list[i];
-		}
-	}
-	owners->n = kept;
-}
-
-static bool is_mixed(const struct live *live, uint32_t pid)
-{
-	for (size_t i = 0; i < live->n_mixed; i++)
-		if (live->mixed[i] == pid)
-			return true;
-	return false;
-}
-
-/* Once several VMs have counted together, no later count is one VM's, until all begin again. */
-static int remember_mixed(struct live *live, struct owners *owners)
-{
-	for (size_t i = 0; i < owners->n; i++) {
-		uint32_t *grown;
-
-		if (is_mixed(live, owners->list[i].pid)) {
-			owners->list[i].vm = 0;
-			continue;
-		}
-		if (owners->list[i].vm)
-			continue;
-		grown = reallocarray(live->mixed, live->n_mixed + 1, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		live->mixed = grown;
-		grown[live->n_mixed++] = owners->list[i].pid;
-	}
-	return 0;
-}
-
-static void forget_mixed(struct live *live, uint32_t pid)
-{
-	for (size_t i = 0; i < live->n_mixed; i++)
-		if (live->mixed[i] == pid) {
-			live->mixed[i] = live->mixed[--live->n_mixed];
-			return;
-		}
-}
-
-static int compare_counted(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct kes_count_key));
-}
-
-/* The last total sent of key; a new entry starts at 0. NULL: out of memory. */
-static struct counted *find_counted(struct live *live, const struct kes_count_key *key)
-{
-	size_t low = 0, high = live->n_counted;
-	struct counted *grown;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = compare_counted(key, &live->counted[middle]);
-
-		if (!order)
-			return &live->counted[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	grown = reallocarray(live->counted, live->n_counted + 1, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	live->counted = grown;
-	memmove(&grown[low + 1], &grown[low], (live->n_counted - low) * sizeof(*grown));
-	live->n_counted++;
-	grown[low] = (struct counted){.key = *key};
-	return &grown[low];
-}
-
-static int collect_count(struct live *live, const struct owners *owners,
-	const struct kes_count_key *key, uint64_t total, record_fn take, void *context)
-{
-	struct counted *counted = find_counted(live, key);
-	const struct owner *owner = find_owner(owners, key->tgid);
-	struct kes_record r = {
-		.ts_ns = clock_now_ns(),
-		.vm = owner ? owner->vm : 0,
-		.kind = KES_COUNT,
-		.count = {.total = total,
-			.counter = key->counter,
-			.index = key->index,
-			.pid = key->tgid},
-	};
-
-	if (!counted)
-		return -ENOMEM;
-	if (counted->total == total)
-		return 0;
-	counted->total = total;
-	return take(context, &r, 1);
-}
-
-/* Forgets the counts of a process: it is gone, and its pid may come again. */
-static void drop_count(struct live *live, const struct kes_count_key *key)
-{
-	struct counted *counted = find_counted(live, key);
-	size_t at;
-
-	bpf_map_delete_elem(table_fd(live->observe->maps.counts), key);
-	if (!counted)
-		return;
-	at = (size_t)(counted - live->counted);
-	memmove(counted, counted + 1, (live->n_counted - at - 1) * sizeof(*counted));
-	live->n_counted--;
-}
-
-/* Calls with each key of counts and its sum over the CPUs. Keys that come or go meanwhile may be
- * missed this time. */
-static int collect_counts(
-	struct live *live, const struct owners *owners, record_fn take, void *context)
-{
-	int fd = table_fd(live->observe->maps.counts), r = 0;
-	struct kes_count_key *keys = live->count_keys;
-	uint64_t *values = live->count_values;
-	uint32_t cursor, n;
-	void *from = NULL;
-	bool more = true;
-
-	while (more && !r) {
-		n = COUNT_BATCH;
-		if (bpf_map_lookup_batch(fd, from, &cursor, keys, values, &n, NULL)) {
-			if (errno != ENOENT) /* ENOENT: these were the last */
-				return -errno;
-			more = false;
-		}
-		from = &cursor;
-		for (uint32_t i = 0; i < n && !r; i++) {
-			uint64_t total = 0;
-
-			for (int cpu = 0; cpu < live->cpus; cpu++)
-				total += values[i * (uint32_t)live->cpus + (uint32_t)cpu];
-			r = collect_count(live, owners, &keys[i], total, take, context);
-		}
-	}
-	return r;
-}
-
-static void drop_counts_of(struct live *live, uint32_t pid)
-{
-	for (size_t i = live->n_counted; i-- > 0;) {
-		struct kes_count_key key = live->counted[i].key;
-
-		if (key.tgid == pid)
-			drop_count(live, &key);
-	}
-	forget_mixed(live, pid);
-}
-
 /* ---- ended VMs ---- */
 
 static void drop_vcpu(struct live *live, uint64_t key, uint32_t slot)
@@ -513,16 +306,12 @@ int live_collect(struct live *live, record_fn take, void *context)
 	r = collect_vms(live, &owners, ended, &n_ended, take, context);
 	if (r)
 		return r;
-	merge_owners(&owners);
-	r = remember_mixed(live, &owners);
-	if (r)
-		return r;
-	r = collect_counts(live, &owners, take, context);
+	r = counts_collect(live, &owners, take, context);
 	for (size_t i = 0; i < n_ended; i++)
 		free_slot(live, ended[i]);
 	for (size_t i = 0; n_ended && i < owners.n; i++)
 		if (!owners.list[i].alive)
-			drop_counts_of(live, owners.list[i].pid);
+			counts_drop(live, owners.list[i].pid);
 	return r;
 }
 
@@ -531,18 +320,14 @@ int live_collect(struct live *live, record_fn take, void *context)
 int live_tables_init(struct live *live)
 {
 	struct epoll_event event = {.events = EPOLLIN};
+	int r = counts_init(live);
 
-	live->cpus = libbpf_num_possible_cpus();
-	if (live->cpus < 0)
-		return live->cpus;
+	if (r)
+		return r;
 	live->lost_sent = calloc((size_t)KES_MAX_VMS * KES_CAUSE_MAX, sizeof(*live->lost_sent));
 	live->end_seen = calloc(KES_MAX_VMS, sizeof(*live->end_seen));
 	live->ending = calloc(KES_MAX_VMS, sizeof(*live->ending));
-	live->count_keys = calloc(COUNT_BATCH, sizeof(*live->count_keys));
-	live->count_values =
-		calloc((size_t)COUNT_BATCH * (size_t)live->cpus, sizeof(*live->count_values));
-	if (!live->lost_sent || !live->end_seen || !live->ending || !live->count_keys ||
-		!live->count_values)
+	if (!live->lost_sent || !live->end_seen || !live->ending)
 		return -ENOMEM;
 	live->ring = ring_buffer__new(table_fd(live->observe->maps.ring), on_record, live, NULL);
 	if (!live->ring)
@@ -566,8 +351,5 @@ void live_tables_free(struct live *live)
 	free(live->lost_sent);
 	free(live->end_seen);
 	free(live->ending);
-	free(live->counted);
-	free(live->mixed);
-	free(live->count_keys);
-	free(live->count_values);
+	counts_free(live);
 }

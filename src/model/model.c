@@ -7,15 +7,9 @@
 
 #include "base/cleanup.h"
 #include "kvm_abi.h"
+#include "model/counters.h"
 
 #define DEFAULT_MAX_ENDED 1024
-#define MAX_OTHERS        4096
-
-/* A process whose counts belong to no one VM. */
-struct other {
-	uint32_t pid;
-	struct vm_counters counters;
-};
 
 struct model {
 	struct model_options options;
@@ -23,59 +17,9 @@ struct model {
 	size_t n_vms, size_vms;
 	size_t last; /* index of the VM that was asked for last: records come in runs */
 	size_t n_ended;
-	struct other *others;
-	size_t n_others;
+	struct processes processes;
 	struct model_totals totals;
 };
-
-const char *event_kind_name(enum event_kind kind)
-{
-	static const char *const names[] = {
-		[EVENT_VM_NEW] = "vm-new",
-		[EVENT_VM_END] = "vm-end",
-		[EVENT_CONVERTED] = "converted",
-		[EVENT_DENIED] = "denied",
-		[EVENT_NO_ANSWER] = "no-answer",
-		[EVENT_UNANSWERED] = "unanswered",
-		[EVENT_REFUSED] = "refused",
-		[EVENT_FAULT] = "fault",
-		[EVENT_ATTRIBUTES] = "attributes",
-		[EVENT_LOSS] = "loss",
-		[EVENT_ABI_DOUBT] = "abi-doubt",
-	};
-	_Static_assert(ARRAY_SIZE(names) == EVENT_KINDS, "a name for each kind of event");
-
-	return names[kind];
-}
-
-const char *reason_name(uint32_t reason)
-{
-	static const char *const names[] = {
-		[KES_REASON_NONE] = "none",
-		[KES_REASON_CPL] = "caller not at CPL 0",
-		[KES_REASON_DISABLED] = "not enabled by the VMM",
-		[KES_REASON_UNALIGNED] = "address not aligned",
-		[KES_REASON_EMPTY] = "no pages",
-		[KES_REASON_WRAP] = "range wraps around",
-		[KES_REASON_UNKNOWN] = "no exit followed",
-	};
-	_Static_assert(ARRAY_SIZE(names) == KES_REASON_MAX, "a name for each reason");
-
-	return reason < ARRAY_SIZE(names) ? names[reason] : "a reason newer than this program";
-}
-
-const char *cause_name(uint32_t cause)
-{
-	static const char *const names[] = {
-		[KES_CAUSE_RING_FULL] = "ring full",
-		[KES_CAUSE_TABLE_FULL] = "kernel table full",
-		[KES_CAUSE_UNATTRIBUTED] = "vCPU not proved or not readable",
-		[KES_CAUSE_COUNTS_FULL] = "counter table full",
-	};
-	_Static_assert(ARRAY_SIZE(names) == KES_CAUSE_MAX, "a name for each cause");
-
-	return cause < ARRAY_SIZE(names) ? names[cause] : "a cause newer than this program";
-}
 
 /* ---- VMs by id ---- */
 
@@ -211,38 +155,7 @@ static void forget_process(struct model *model, uint32_t pid)
 	for (size_t i = 0; i < model->n_vms; i++)
 		if (model->vms[i]->known && model->vms[i]->alive && model->vms[i]->pid == pid)
 			return; /* the same process */
-	for (size_t i = 0; i < model->n_others; i++)
-		if (model->others[i].pid == pid) {
-			model->others[i] = model->others[--model->n_others];
-			return;
-		}
-}
-
-static struct vm_counters *other_counters(struct model *model, uint32_t pid)
-{
-	struct other *grown;
-
-	for (size_t i = 0; i < model->n_others; i++)
-		if (model->others[i].pid == pid)
-			return &model->others[i].counters;
-	if (model->n_others == MAX_OTHERS)
-		return NULL;
-	grown = reallocarray(model->others, model->n_others + 1, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	model->others = grown;
-	grown[model->n_others] = (struct other){.pid = pid};
-	return &grown[model->n_others++].counters;
-}
-
-static void set_counter(struct vm_counters *counters, const struct kes_count *count)
-{
-	if (count->counter == KES_COUNTER_EXIT && count->index < KES_EXIT_REASONS)
-		counters->exits[count->index] = count->total;
-	else if (count->counter == KES_COUNTER_EXIT_ERROR && count->index < KES_EXIT_REASONS)
-		counters->exit_errors[count->index] = count->total;
-	else if (count->counter == KES_COUNTER_HYPERCALL && count->index < KES_HYPERCALLS)
-		counters->hypercalls[count->index] = count->total;
+	processes_forget(&model->processes, pid);
 }
 
 /* Counts that are several VMs' together are none's alone. */
@@ -255,22 +168,20 @@ static void share_counters(struct model *model, uint32_t pid)
 
 static int on_count(struct model *model, struct vm *vm, const struct kes_record *r)
 {
-	size_t others = model->n_others;
-	struct vm_counters *counters = vm ? &vm->counters : other_counters(model, r->count.pid);
+	size_t before = model->processes.n;
+	struct vm_counters *counters =
+		vm ? &vm->counters : processes_add(&model->processes, r->count.pid);
 
 	if (counters)
-		set_counter(counters, &r->count);
-	if (model->n_others > others)
+		counters_set(counters, &r->count);
+	if (model->processes.n > before)
 		share_counters(model, r->count.pid);
 	return 0;
 }
 
 const struct vm_counters *model_process_counters(const struct model *model, uint32_t pid)
 {
-	for (size_t i = 0; i < model->n_others; i++)
-		if (model->others[i].pid == pid)
-			return &model->others[i].counters;
-	return NULL;
+	return processes_find(&model->processes, pid);
 }
 
 /* ---- one function per kind of record ---- */
@@ -643,7 +554,7 @@ void model_free(struct model **pointer)
 	for (size_t i = 0; i < model->n_vms; i++)
 		vm_free(&model->vms[i]);
 	free(model->vms);
-	free(model->others);
+	processes_free(&model->processes);
 	free(model);
 	*pointer = NULL;
 }

@@ -6,51 +6,9 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
-#include "model/conversion.h"
-#include "model/vm.h"
+#include "model/event.h"
 
 struct model;
-
-enum event_kind {
-	EVENT_VM_NEW,
-	EVENT_VM_END,
-	EVENT_CONVERTED, /* the VMM said yes */
-	EVENT_DENIED,    /* the VMM said no: ret */
-	EVENT_NO_ANSWER, /* answered, but the answer could not be read: the pages are unknown now */
-	EVENT_UNANSWERED, /* the VM ended first */
-	EVENT_REFUSED,    /* KVM said no: reason */
-	EVENT_FAULT,      /* KVM_EXIT_MEMORY_FAULT */
-	EVENT_ATTRIBUTES, /* the host plane changed */
-	EVENT_LOSS,       /* more records were lost: lost is the new total */
-	EVENT_ABI_DOUBT,  /* the first request of a VM that looks like the other ABI */
-	EVENT_KINDS,
-};
-
-/* What happened. Fields that mean nothing for the kind are 0. */
-struct event {
-	enum event_kind kind;
-	uint64_t ts_ns;      /* of the request, for conversions */
-	uint64_t seq;        /* of the request if it was seen, else of the answer */
-	const struct vm *vm; /* NULL: the host */
-	uint16_t vcpu;
-	uint64_t gpa, npages, attrs; /* bytes, frames, raw */
-	enum page_state to;
-	uint64_t nr;
-	int64_t ret;
-	uint64_t latency_ns;
-	bool has_latency; /* both ends were seen */
-	bool inferred;    /* refused: no exit followed, so what the guest saw is not known */
-	bool late;        /* the answer was read late: the latency is unknown */
-	bool long_mode;
-	uint32_t reason; /* kes_reason */
-	uint32_t cause;  /* kes_cause */
-	uint64_t lost;
-	uint64_t fault_flags;
-};
-
-const char *event_kind_name(enum event_kind kind);
-const char *reason_name(uint32_t reason); /* kes_reason, in words */
-const char *cause_name(uint32_t cause);   /* kes_cause, in words */
 
 /* Called in order of the records; what event points to is valid until it returns. A negative errno
  * ends the reading. */

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the kernel half only counts, per VMM process: read, summed over the CPUs, and sent as far as
+ * it changed. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "bpf/observe.skel.h"
+#include "capture/live_private.h"
+
+#define COUNT_BATCH 256
+
+struct counted {
+	struct kes_count_key key;
+	uint64_t total;
+};
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct owner *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static const struct owner *find_owner(const struct owners *owners, uint32_t pid)
+{
+	struct owner key = {.pid = pid};
+
+	if (!owners->n)
+		return NULL;
+	return bsearch(&key, owners->list, owners->n, sizeof(key), compare_owners);
+}
+
+/* One entry a process: several VMs in one process share its counts. */
+static void merge_owners(struct owners *owners)
+{
+	size_t kept = 0;
+
+	if (owners->n)
+		qsort(owners->list, owners->n, sizeof(*owners->list), compare_owners);
+	for (size_t i = 0; i < owners->n; i++) {
+		struct owner *last = kept ? &owners->list[kept - 1] : NULL;
+
+		if (last && last->pid == owners->list[i].pid) {
+			last->vm = 0;
+			last->alive |= owners->list[i].alive;
+		} else {
+			owners->list[kept++] = owners->list[i];
+		}
+	}
+	owners->n = kept;
+}
+
+static bool is_mixed(const struct live *live, uint32_t pid)
+{
+	for (size_t i = 0; i < live->n_mixed; i++)
+		if (live->mixed[i] == pid)
+			return true;
+	return false;
+}
+
+/* Once several VMs have counted together, no later count is one VM's, until all begin again. */
+static int remember_mixed(struct live *live, struct owners *owners)
+{
+	for (size_t i = 0; i < owners->n; i++) {
+		uint32_t *grown;
+
+		if (is_mixed(live, owners->list[i].pid)) {
+			owners->list[i].vm = 0;
+			continue;
+		}
+		if (owners->list[i].vm)
+			continue;
+		grown = reallocarray(live->mixed, live->n_mixed + 1, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		live->mixed = grown;
+		grown[live->n_mixed++] = owners->list[i].pid;
+	}
+	return 0;
+}
+
+static void forget_mixed(struct live *live, uint32_t pid)
+{
+	for (size_t i = 0; i < live->n_mixed; i++)
+		if (live->mixed[i] == pid) {
+			live->mixed[i] = live->mixed[--live->n_mixed];
+			return;
+		}
+}
+
+static int compare_counted(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct kes_count_key));
+}
+
+/* The last total sent of key; a new entry starts at 0. NULL: out of memory. */
+static struct counted *find_counted(struct live *live, const struct kes_count_key *key)
+{
+	size_t low = 0, high = live->n_counted;
+	struct counted *grown;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = compare_counted(key, &live->counted[middle]);
+
+		if (!order)
+			return &live->counted[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	grown = reallocarray(live->counted, live->n_counted + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	live->counted = grown;
+	memmove(&grown[low + 1], &grown[low], (live->n_counted - low) * sizeof(*grown));
+	live->n_counted++;
+	grown[low] = (struct counted){.key = *key};
+	return &grown[low];
+}
+
+static int collect_count(struct live *live, const struct owners *owners,
+	const struct kes_count_key *key, uint64_t total, record_fn take, void *context)
+{
+	struct counted *counted = find_counted(live, key);
+	const struct owner *owner = find_owner(owners, key->tgid);
+	struct kes_record r = {
+		.ts_ns = clock_now_ns(),
+		.vm = owner ? owner->vm : 0,
+		.kind = KES_COUNT,
+		.count = {.total = total,
+			.counter = key->counter,
+			.index = key->index,
+			.pid = key->tgid},
+	};
+
+	if (!counted)
+		return -ENOMEM;
+	if (counted->total == total)
+		return 0;
+	counted->total = total;
+	return take(context, &r, 1);
+}
+
+/* Forgets the counts of a process: it is gone, and its pid may come again. */
+static void drop_count(struct live *live, const struct kes_count_key *key)
+{
+	struct counted *counted = find_counted(live, key);
+	size_t at;
+
+	bpf_map_delete_elem(table_fd(live->observe->maps.counts), key);
+	if (!counted)
+		return;
+	at = (size_t)(counted - live->counted);
+	memmove(counted, counted + 1, (live->n_counted - at - 1) * sizeof(*counted));
+	live->n_counted--;
+}
+
+/* Calls with each key of counts and its sum over the CPUs. Keys that come or go meanwhile may be
+ * missed this time. */
+static int collect_all(
+	struct live *live, const struct owners *owners, record_fn take, void *context)
+{
+	int fd = table_fd(live->observe->maps.counts), r = 0;
+	struct kes_count_key *keys = live->count_keys;
+	uint64_t *values = live->count_values;
+	uint32_t cursor, n;
+	void *from = NULL;
+	bool more = true;
+
+	while (more && !r) {
+		n = COUNT_BATCH;
+		if (bpf_map_lookup_batch(fd, from, &cursor, keys, values, &n, NULL)) {
+			if (errno != ENOENT) /* ENOENT: these were the last */
+				return -errno;
+			more = false;
+		}
+		from = &cursor;
+		for (uint32_t i = 0; i < n && !r; i++) {
+			uint64_t total = 0;
+
+			for (int cpu = 0; cpu < live->cpus; cpu++)
+				total += values[i * (uint32_t)live->cpus + (uint32_t)cpu];
+			r = collect_count(live, owners, &keys[i], total, take, context);
+		}
+	}
+	return r;
+}
+
+void counts_drop(struct live *live, uint32_t pid)
+{
+	for (size_t i = live->n_counted; i-- > 0;) {
+		struct kes_count_key key = live->counted[i].key;
+
+		if (key.tgid == pid)
+			drop_count(live, &key);
+	}
+	forget_mixed(live, pid);
+}
+
+int counts_collect(struct live *live, struct owners *owners, record_fn take, void *context)
+{
+	int r;
+
+	merge_owners(owners);
+	r = remember_mixed(live, owners);
+	return r ? r : collect_all(live, owners, take, context);
+}
+
+int counts_init(struct live *live)
+{
+	live->cpus = libbpf_num_possible_cpus();
+	if (live->cpus < 0)
+		return live->cpus;
+	live->count_keys = calloc(COUNT_BATCH, sizeof(*live->count_keys));
+	live->count_values =
+		calloc((size_t)COUNT_BATCH * (size_t)live->cpus, sizeof(*live->count_values));
+	return live->count_keys && live->count_values ? 0 : -ENOMEM;
+}
+
+void counts_free(struct live *live)
+{
+	free(live->counted);
+	free(live->mixed);
+	free(live->count_keys);
+	free(live->count_values);
+}
