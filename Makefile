@@ -98,11 +98,11 @@ unit: $(UNIT_TESTS)
 guest: $(B)/tests/guest
 
 check: deps
-	$(Q)$(MAKE) --no-print-directory all unit guest fuzzers $(B)/kvm-encstat-sanitized
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all unit guest fuzzers $(B)/kvm-encstat-sanitized
 	$(Q)tests/check.sh
 
 demo: deps
-	$(Q)$(MAKE) --no-print-directory all guest
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all guest
 	$(Q)tests/lab/demo.sh
 
 # ---- benchmarks ------------------------------------------------------------------------------------

@@ -13,9 +13,14 @@ tests='libcmocka-dev libroaring-dev jq tmux qemu-system-x86 busybox-static kmod 
 linux-source-6.12 flex bison bc libssl-dev dwarves util-linux coreutils man-db'
 
 missing() {
+	installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || :)
 	for package; do
-		case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
-		installed) ;;
+		case "
+$installed
+" in
+		*"
+installed $package
+"*) ;;
 		*) printf ' %s' "$package" ;;
 		esac
 	done

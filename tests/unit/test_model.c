@@ -519,6 +519,99 @@ static void test_ended_vms_are_bounded(void **state)
 	model_free(&b.model);
 }
 
+/* What forgotten VMs had lost stays in the account. */
+static void test_forgotten_losses_count(void **state)
+{
+	struct model_totals totals;
+	struct kes_record r;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	r = record(&b, 1, KES_LOSS);
+	r.loss.total = 5;
+	apply(&b, r);
+	apply(&b, record(&b, 1, KES_VM_END));
+	for (uint32_t vm = 2; vm <= 3; vm++) {
+		b.seq[vm] = 0;
+		vm_new_record(&b, vm, KES_F_BORN, KES_VM_SNP);
+		apply(&b, record(&b, vm, KES_VM_END));
+	}
+	model_totals(b.model, &totals);
+	assert_int_equal(totals.forgotten, 1);
+	assert_int_equal(totals.lost, 5);
+	model_free(&b.model);
+}
+
+/* A loss that may be any VM's makes all stale, and counts once. */
+static void test_host_loss_counts_once(void **state)
+{
+	struct model_totals totals;
+	struct kes_record r;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	for (uint32_t vm = 1; vm <= 3; vm++)
+		vm_new_record(&b, vm, KES_F_BORN, KES_VM_SNP);
+	r = record(&b, 0, KES_LOSS);
+	r.loss.total = 4;
+	r.loss.cause = KES_CAUSE_UNATTRIBUTED;
+	apply(&b, r);
+	model_totals(b.model, &totals);
+	assert_int_equal(totals.lost, 4);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(vm_confidence(model_vm(b.model, i), PLANE_GUEST), CONFIDENCE_STALE);
+	model_free(&b.model);
+}
+
+static void count_record(struct bench *b, uint32_t vm, uint32_t pid, uint64_t total)
+{
+	struct kes_record r = record(b, vm, KES_COUNT);
+
+	r.count = (struct kes_count){
+		.total = total, .counter = KES_COUNTER_EXIT, .index = 2, .pid = pid};
+	apply(b, r);
+}
+
+/* Counts of a process with several VMs are none's alone; a later process of that pid begins anew. */
+static void test_counts_of_shared_processes(void **state)
+{
+	struct kes_record r;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	count_record(&b, 1, 101, 7);
+	assert_int_equal(first_vm(&b)->counters.exits[2], 7);
+	assert_null(model_process_counters(b.model, 101));
+	count_record(&b, 0, 101, 9);
+	assert_int_equal(first_vm(&b)->counters.exits[2], 0);
+	assert_int_equal(model_process_counters(b.model, 101)->exits[2], 9);
+	apply(&b, record(&b, 1, KES_VM_END));
+	r = record(&b, 2, KES_VM_NEW);
+	r.vm_new.pid = 101;
+	apply(&b, r);
+	assert_null(model_process_counters(b.model, 101));
+	model_free(&b.model);
+}
+
+static void test_memslots_may_all_go(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SNP);
+	memslot(&b, 1, 0, 64, 0, 1);
+	assert_int_equal(vm_memory_pages(first_vm(&b)), 64);
+	memslot(&b, 1, 0, 0, 0, 0);
+	assert_int_equal(vm_memory_pages(first_vm(&b)), 0);
+	model_free(&b.model);
+}
+
 /* Records are bytes from outside: no bytes may break the model. */
 static void test_random_records(void **state)
 {
@@ -575,6 +668,10 @@ int main(void)
 		cmocka_unit_test(test_both_abis_decode),
 		cmocka_unit_test(test_abi_doubt_is_told_once),
 		cmocka_unit_test(test_ended_vms_are_bounded),
+		cmocka_unit_test(test_forgotten_losses_count),
+		cmocka_unit_test(test_host_loss_counts_once),
+		cmocka_unit_test(test_counts_of_shared_processes),
+		cmocka_unit_test(test_memslots_may_all_go),
 		cmocka_unit_test(test_random_records),
 	};
 
