@@ -29,7 +29,7 @@
 /* Changes to each of NWINDOWS windows from each of the initial states; three questions follow each.
  */
 #define NWINDOWS      6
-#define SMALL_CHANGES 40000
+#define SMALL_CHANGES 120000
 #define LEAF_CHANGES  10000
 #define LARGE_CHANGES 1000
 
