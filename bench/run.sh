@@ -12,6 +12,7 @@ work=$(mktemp -d)
 started=()
 trap '[ ${#started[@]} -eq 0 ] || kill "${started[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 broken=0
+load_before=$(cut -d ' ' -f 1 /proc/loadavg)
 TIMEFORMAT='%R %U %S'
 
 figure() { # NAME VALUE UNIT
@@ -116,8 +117,8 @@ pagemap.all_private.memory 65536 at-most page map, all private
 pagemap.all_private_again.memory 65536 at-most page map, all private again
 END
 touch "$work/figures"
-printf '\n%s, %s %s, %s CPUs\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
-	"$(uname -s)" "$(uname -r)" "$(nproc)"
+printf '\n%s, %s %s, %s CPUs, load %s before and %s after\n' "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
+	"$(uname -s)" "$(uname -r)" "$(nproc)" "$load_before" "$(cut -d " " -f 1 /proc/loadavg)"
 awk '
 function row(what, measured, unit, target, verdict, by) {
 	printf "%-64s %14s %-9s %-14s %-7s %s\n", what, measured, unit, target, verdict, by

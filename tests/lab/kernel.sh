@@ -8,9 +8,9 @@
 #   initrd.zst      busybox, the modules KVM and the share need, tests/lab/init
 #   release         what uname -r says there
 #
-#   kernel.sh 6.1 | 6.12 | sw-protected
+#   kernel.sh 6.1 | 6.12 | 6.1-rt | sw-protected
 #
-# 6.1 and 6.12 are Debian 12's own packages, unpacked, never installed; sw-protected is Debian's 6.12
+# 6.1, 6.12 and 6.1-rt (PREEMPT_RT) are Debian 12's own packages, unpacked, never installed; sw-protected is Debian's 6.12
 # source with CONFIG_KVM_SW_PROTECTED_VM, which no distribution turns on. All of it lives outside the
 # checkout, keyed by version and by what goes into it, and is made again when it is not there.
 set -euo pipefail
@@ -116,14 +116,17 @@ make_initrd() {
 }
 
 case ${1-} in
-6.1) what=linux-image-amd64 from=unpack_image version=$(find_image linux-image-amd64) inputs=() ;;
-6.12) what=linux-image-6.12-amd64 from=unpack_image version=$(find_image linux-image-6.12-amd64) inputs=() ;;
-sw-protected)
-	what=$here/sw-protected.config from=build_kernel inputs=("$here/sw-protected.config")
-	version=$(dpkg-query -W -f '${Version}' linux-source-6.12)
-	;;
-*) die "usage: kernel.sh 6.1 | 6.12 | sw-protected" ;;
+6.1) what=linux-image-amd64 ;;
+6.12) what=linux-image-6.12-amd64 ;;
+6.1-rt) what=linux-image-rt-amd64 ;;
+sw-protected) what=$here/sw-protected.config ;;
+*) die "usage: kernel.sh 6.1 | 6.12 | 6.1-rt | sw-protected" ;;
 esac
+if [ -e "$what" ]; then
+	from=build_kernel inputs=("$what") version=$(dpkg-query -W -f '${Version}' linux-source-6.12)
+else
+	from=unpack_image inputs=() version=$(find_image "$what")
+fi
 
 # The slow half (download, build) and the quick half (initrd) have keys of their own, so that a new init
 # does not build a kernel again.
