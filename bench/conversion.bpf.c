@@ -34,9 +34,11 @@ int find_vcpu(struct bpf_iter__task_file *ctx)
 /* As on_hypercall(). */
 static __always_inline void step_hypercall(void)
 {
-	count(bpf_get_current_pid_tgid() >> 32, KES_COUNTER_HYPERCALL, KES_HC_MAP_GPA_RANGE);
-	if (loaded_vcpu() != vcpu_pointer)
-		conversion_called(vcpu_pointer, KES_HC_MAP_GPA_RANGE, gpa, 1, attrs);
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	count(task->tgid, KES_COUNTER_HYPERCALL, KES_HC_MAP_GPA_RANGE);
+	if (loaded_vcpu(task) != vcpu_pointer)
+		conversion_called(task, vcpu_pointer, KES_HC_MAP_GPA_RANGE, gpa, 1, attrs);
 }
 
 /* As on_exit(), with the proof of calling_vcpu(), which nothing can pass here. */
@@ -45,7 +47,7 @@ static __always_inline void step_exit(void)
 	struct task_struct *task = bpf_get_current_task_btf();
 	u64 owner, *call;
 
-	count(bpf_get_current_pid_tgid() >> 32, KES_COUNTER_EXIT, KES_EXIT_HYPERCALL);
+	count(task->tgid, KES_COUNTER_EXIT, KES_EXIT_HYPERCALL);
 	call = bpf_task_storage_get(&caller, task, NULL, 0);
 	if (!call || !*call)
 		return;
@@ -58,7 +60,7 @@ static __always_inline void step_exit(void)
 /* As on_fpu(), which also runs when KVM_RUN is left. */
 static __always_inline void step_entry(void)
 {
-	if (loaded_vcpu() != vcpu_pointer)
+	if (loaded_vcpu(bpf_get_current_task_btf()) != vcpu_pointer)
 		conversion_answered(vcpu_pointer);
 }
 

@@ -170,6 +170,8 @@ int main(void)
 
 	must(bpf, "opening the programs");
 	bpf->rodata->wake_bytes = (2u << 20) / 4; /* as live.c */
+	bpf_map__set_max_entries(
+		bpf->maps.tallies, (uint32_t)libbpf_num_possible_cpus() * KES_TALLIES);
 	must(!conversion__load(bpf), "loading the programs");
 	must(!bpf_map_update_elem(bpf_map__fd(bpf->maps.control), &zero, &control, BPF_EXIST),
 		"control");

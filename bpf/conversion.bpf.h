@@ -50,30 +50,28 @@ static __always_inline s64 refusal_result(u32 reason)
 static __always_inline void send_refused(
 	struct kes_vm_slot *vm, const struct kes_vcpu *v, u32 reason, u8 flags)
 {
-	struct kes_record *r = record_begin(vm, KES_REFUSED);
+	struct kes_record r;
 
-	if (!r)
-		return;
-	record_conversion(r, v);
-	r->flags = flags;
-	r->conversion.refused.nr = KES_HC_MAP_GPA_RANGE;
-	r->conversion.refused.reason = reason;
-	r->conversion.refused.ret = refusal_result(reason);
-	record_end(r, false);
+	record_begin(&r, vm, KES_REFUSED);
+	record_conversion(&r, v);
+	r.flags = flags;
+	r.conversion.refused.nr = KES_HC_MAP_GPA_RANGE;
+	r.conversion.refused.reason = reason;
+	r.conversion.refused.ret = refusal_result(reason);
+	record_send(&r, vm, false);
 }
 
 static __always_inline void send_answer(
 	struct kes_vm_slot *vm, const struct kes_vcpu *v, s64 ret, u8 flags)
 {
-	struct kes_record *r = record_begin(vm, KES_ANSWER);
+	struct kes_record r;
 
-	if (!r)
-		return;
-	record_conversion(r, v);
-	r->flags = flags;
-	r->conversion.answer.ret = ret;
-	r->conversion.answer.request_ns = v->request_ns;
-	record_end(r, false);
+	record_begin(&r, vm, KES_ANSWER);
+	record_conversion(&r, v);
+	r.flags = flags;
+	r.conversion.answer.ret = ret;
+	r.conversion.answer.request_ns = v->request_ns;
+	record_send(&r, vm, false);
 }
 
 /* The vCPU's state after a request was dealt with, however. */
@@ -87,11 +85,29 @@ static __always_inline void conversion_over(struct kes_vcpu *v)
 	v->unhooked = 0;
 }
 
+/* Whether conversion hypercalls go to the VMM: KVM_CAP_EXIT_HYPERCALL. */
+static __always_inline bool exits_enabled(u64 kvm)
+{
+	return READ_SIZED(MEMBER(kvm, kvm, arch), kvm_arch, hypercall_exit_enabled) &
+	       (1u << KES_HC_MAP_GPA_RANGE);
+}
+
+/* A call that should have made an exit did not: something that was looked up once has changed, or
+ * cannot be looked up here. */
+static __always_inline void settle_called(struct kes_vm_slot *vm, struct kes_vcpu *v)
+{
+	v->enabled = exits_enabled(v->kvm);
+	if (v->enabled)
+		send_refused(vm, v, KES_REASON_UNKNOWN, KES_F_INFERRED);
+	else
+		send_refused(vm, v, KES_REASON_DISABLED, 0);
+}
+
 /* Brings the vCPU back to IDLE when something shows that it went on: what hung is told first. */
 static __always_inline void settle(struct kes_vm_slot *vm, struct kes_vcpu *v)
 {
 	if (v->state == KES_VCPU_CALLED)
-		send_refused(vm, v, KES_REASON_UNKNOWN, KES_F_INFERRED);
+		settle_called(vm, v);
 	else if (v->state == KES_VCPU_OPEN)
 		/* The answer is still where the VMM wrote it unless another exit went over it;
 		 * those that do not reach that far leave it (io, mmio, halt, memory fault all do).
@@ -119,14 +135,15 @@ static __always_inline bool long_mode(u64 vcpu, const struct kes_vcpu *v)
 }
 
 /* Why KVM will refuse, in KVM's own order, NONE if it will not; CPL only where it can be read. */
-static __always_inline u32 refusal(u64 vcpu, const struct kes_vcpu *v)
+static __always_inline u32 refusal(u64 vcpu, struct kes_vcpu *v)
 {
 	u64 first = v->gpa >> 12;
 
 	if (v->cpl_readable && read_u8(vcpu_vmcb(vcpu) + VMCB_CPL))
 		return KES_REASON_CPL;
-	if (!(READ_SIZED(MEMBER(v->kvm, kvm, arch), kvm_arch, hypercall_exit_enabled) &
-		    (1u << KES_HC_MAP_GPA_RANGE)))
+	if (!v->enabled)
+		v->enabled = exits_enabled(v->kvm);
+	if (!v->enabled)
 		return KES_REASON_DISABLED;
 	if (v->gpa & 0xfff)
 		return KES_REASON_UNALIGNED;
@@ -137,8 +154,9 @@ static __always_inline u32 refusal(u64 vcpu, const struct kes_vcpu *v)
 	return KES_REASON_NONE;
 }
 
-/* The guest made a conversion hypercall; vcpu is loaded. */
-static __always_inline void conversion_called(u64 vcpu, u64 nr, u64 gpa, u64 npages, u64 attrs)
+/* The guest made a conversion hypercall; vcpu is loaded by task, the current one. */
+static __always_inline void conversion_called(
+	struct task_struct *task, u64 vcpu, u64 nr, u64 gpa, u64 npages, u64 attrs)
 {
 	struct kes_vm_slot *vm;
 	struct kes_vcpu *v = vcpu_find(vcpu, &vm);
@@ -170,8 +188,7 @@ static __always_inline void conversion_called(u64 vcpu, u64 nr, u64 gpa, u64 npa
 		return;
 	}
 	v->state = KES_VCPU_CALLED;
-	call = bpf_task_storage_get(
-		&caller, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	call = bpf_task_storage_get(&caller, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (call)
 		*call = vcpu;
 	else
@@ -186,7 +203,7 @@ static __always_inline void conversion_requested(u64 vcpu)
 	struct kes_vcpu *v = vcpu_find(vcpu, &vm);
 	struct kes_control *c = the_control();
 	struct kes_host *h = the_host();
-	struct kes_record *r;
+	struct kes_record r;
 
 	if (!v || !h || !c)
 		return; /* counted where it failed */
@@ -206,17 +223,13 @@ static __always_inline void conversion_requested(u64 vcpu)
 		v->unhooked = 1;
 		__sync_fetch_and_add(&h->unhooked, 1);
 	}
-	r = record_begin(vm, KES_REQUEST);
-	if (!r) {
-		v->request_ns = bpf_ktime_get_ns();
-		return;
-	}
-	v->request_ns = r->ts_ns;
-	record_conversion(r, v);
-	r->flags = (call.flags & KES_EXIT_HYPERCALL_LONG_MODE ? KES_F_LONG_MODE : 0) |
-		   (v->unhooked ? KES_F_UNHOOKED : 0);
-	r->conversion.request.nr = call.nr;
-	record_end(r, !c->answers_hooked);
+	record_begin(&r, vm, KES_REQUEST);
+	v->request_ns = r.ts_ns;
+	record_conversion(&r, v);
+	r.flags = (call.flags & KES_EXIT_HYPERCALL_LONG_MODE ? KES_F_LONG_MODE : 0) |
+		  (v->unhooked ? KES_F_UNHOOKED : 0);
+	r.conversion.request.nr = call.nr;
+	record_send(&r, vm, !c->answers_hooked);
 	memslots_check(vm, v->kvm, v->request_ns);
 }
 
@@ -229,8 +242,8 @@ static __always_inline void conversion_answered(u64 vcpu)
 
 	if (!v || v->state == KES_VCPU_IDLE)
 		return;
-	v = vcpu_lookup(vcpu, &vm);
-	if (!v)
+	vm = vcpu_vm(v);
+	if (!vm)
 		return;
 	if (v->state == KES_VCPU_CALLED) {
 		settle(vm, v);

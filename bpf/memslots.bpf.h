@@ -28,7 +28,7 @@ struct memslot_walk {
 static long memslot_step(u32 step, struct memslot_walk *walk)
 {
 	u64 slot = walk->node - walk->link;
-	struct kes_record *r;
+	struct kes_record r;
 
 	if (!walk->node)
 		return 1;
@@ -37,19 +37,18 @@ static long memslot_step(u32 step, struct memslot_walk *walk)
 		walk->total++;
 		return 0;
 	}
-	r = record_begin(walk->vm, KES_MEMSLOT);
-	if (!r) {
+	record_begin(&r, walk->vm, KES_MEMSLOT);
+	r.memslot.gfn = read_u64(MEMBER(slot, kvm_memory_slot, base_gfn));
+	r.memslot.npages = read_u64(MEMBER(slot, kvm_memory_slot, npages));
+	r.memslot.slot = read_u16(MEMBER(slot, kvm_memory_slot, id));
+	r.memslot.flags = read_u32(MEMBER(slot, kvm_memory_slot, flags));
+	r.memslot.index = walk->index++;
+	r.memslot.total = walk->total;
+	r.memslot.generation = walk->generation;
+	if (!record_send(&r, walk->vm, false)) {
 		walk->vm->memslots_generation = ~0ull; /* once more, next time */
 		return 1;
 	}
-	r->memslot.gfn = read_u64(MEMBER(slot, kvm_memory_slot, base_gfn));
-	r->memslot.npages = read_u64(MEMBER(slot, kvm_memory_slot, npages));
-	r->memslot.slot = read_u16(MEMBER(slot, kvm_memory_slot, id));
-	r->memslot.flags = read_u32(MEMBER(slot, kvm_memory_slot, flags));
-	r->memslot.index = walk->index++;
-	r->memslot.total = walk->total;
-	r->memslot.generation = walk->generation;
-	record_end(r, false);
 	return 0;
 }
 
@@ -63,12 +62,11 @@ static long memslot_bucket(u32 bucket, struct memslot_walk *walk)
 
 static __always_inline void memslots_send_none(struct kes_vm_slot *vm, u64 generation)
 {
-	struct kes_record *r = record_begin(vm, KES_MEMSLOT);
+	struct kes_record r;
 
-	if (!r)
-		return;
-	r->memslot.generation = generation;
-	record_end(r, false);
+	record_begin(&r, vm, KES_MEMSLOT);
+	r.memslot.generation = generation;
+	record_send(&r, vm, false);
 }
 
 static __noinline int memslots_send(struct kes_vm_slot *vm, u64 kvm)

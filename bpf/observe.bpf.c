@@ -16,15 +16,15 @@ char LICENSE[] SEC("license") = "GPL";
 SEC("tp_btf/kvm_hypercall")
 int BPF_PROG(on_hypercall, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct task_struct *task = bpf_get_current_task_btf();
 	u64 vcpu;
 
-	count(tgid, KES_COUNTER_HYPERCALL, nr < KES_HYPERCALLS ? nr : KES_HYPERCALLS - 1);
+	count(task->tgid, KES_COUNTER_HYPERCALL, nr < KES_HYPERCALLS ? nr : KES_HYPERCALLS - 1);
 	if ((u32)nr != KES_HC_MAP_GPA_RANGE) /* a 32-bit caller's number is cut later */
 		return 0;
-	vcpu = loaded_vcpu();
+	vcpu = loaded_vcpu(task);
 	if (vcpu)
-		conversion_called(vcpu, nr, a0, a1, a2);
+		conversion_called(task, vcpu, nr, a0, a1, a2);
 	else
 		host_lost(KES_CAUSE_UNATTRIBUTED);
 	return 0;
@@ -64,9 +64,8 @@ static __noinline u64 exiting_vcpu(void)
 }
 
 /* The vCPU of an exit that carries a request. */
-static __always_inline u64 calling_vcpu(void)
+static __always_inline u64 calling_vcpu(struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	u64 *call = bpf_task_storage_get(&caller, task, NULL, 0);
 	u64 vcpu;
 
@@ -82,7 +81,7 @@ static __always_inline void faulted(u64 vcpu, s64 err)
 	struct kvm_run_memory_fault fault = {};
 	struct kes_vm_slot *vm;
 	struct kes_vcpu *v = vcpu_find(vcpu, &vm);
-	struct kes_record *r;
+	struct kes_record r;
 
 	if (!v)
 		return; /* counted where it failed */
@@ -90,27 +89,25 @@ static __always_inline void faulted(u64 vcpu, s64 err)
 		__sync_fetch_and_add(&vm->lost[KES_CAUSE_UNATTRIBUTED], 1);
 		return;
 	}
-	r = record_begin(vm, KES_FAULT);
-	if (!r)
-		return;
-	r->vcpu = v->vcpu;
-	r->fault.gpa = fault.gpa;
-	r->fault.size = fault.size;
-	r->fault.flags = fault.flags;
-	r->fault.err = err;
-	record_end(r, false);
+	record_begin(&r, vm, KES_FAULT);
+	r.vcpu = v->vcpu;
+	r.fault.gpa = fault.gpa;
+	r.fault.size = fault.size;
+	r.fault.flags = fault.flags;
+	r.fault.err = err;
+	record_send(&r, vm, false);
 }
 
 SEC("tp_btf/kvm_userspace_exit")
 int BPF_PROG(on_exit, u32 reason, int err)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct task_struct *task = bpf_get_current_task_btf();
 	u64 vcpu;
 
-	count(tgid, err < 0 ? KES_COUNTER_EXIT_ERROR : KES_COUNTER_EXIT,
+	count(task->tgid, err < 0 ? KES_COUNTER_EXIT_ERROR : KES_COUNTER_EXIT,
 		reason < KES_EXIT_REASONS ? reason : KES_EXIT_REASONS - 1);
 	if (reason == KES_EXIT_HYPERCALL && !err) {
-		vcpu = calling_vcpu();
+		vcpu = calling_vcpu(task);
 		if (vcpu)
 			conversion_requested(vcpu);
 		else
@@ -142,7 +139,7 @@ int BPF_PROG(on_fpu, u32 load)
 
 	if (!load)
 		return 0;
-	vcpu = loaded_vcpu();
+	vcpu = loaded_vcpu(bpf_get_current_task_btf());
 	if (vcpu)
 		conversion_answered(vcpu);
 	return 0;
@@ -153,7 +150,7 @@ int BPF_PROG(on_fpu, u32 load)
 SEC("tp_btf/kvm_track_tsc")
 int BPF_PROG(on_track_tsc)
 {
-	u64 vcpu = loaded_vcpu();
+	u64 vcpu = loaded_vcpu(bpf_get_current_task_btf());
 
 	if (vcpu && !read_u64(MEMBER(vcpu, kvm_vcpu, pid)))
 		vcpu_born(vcpu);

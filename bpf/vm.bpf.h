@@ -6,10 +6,10 @@
 #include "read.bpf.h"
 #include "record.bpf.h"
 
-/* The vCPU that this thread has loaded, 0 if none: KVM's preempt notifier is a member of it. */
-static __always_inline u64 loaded_vcpu(void)
+/* The vCPU that the current task has loaded, 0 if none: KVM's preempt notifier is a member of it.
+ */
+static __always_inline u64 loaded_vcpu(struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	u64 link = (u64)task->preempt_notifiers.first;
 
 	if (!link)
@@ -67,13 +67,12 @@ static __always_inline struct kes_vm_slot *vm_lookup(u64 kvm, u32 *ret_slot)
 
 static __always_inline void send_vm_new(struct kes_vm_slot *vm, u64 kvm, struct task_struct *task)
 {
-	struct kes_record *r = record_begin(vm, KES_VM_NEW);
+	struct kes_record r;
 
-	if (!r)
-		return;
-	r->flags = vm->born ? KES_F_BORN : 0;
-	vm_describe(&r->vm_new, kvm, task);
-	record_end(r, true);
+	record_begin(&r, vm, KES_VM_NEW);
+	r.flags = vm->born ? KES_F_BORN : 0;
+	vm_describe(&r.vm_new, kvm, task);
+	record_send(&r, vm, true);
 }
 
 /* Gives kvm an id and says so to the C half. flags: KES_F_BORN, or 0 for one found alive. NULL when
@@ -119,13 +118,13 @@ static __noinline struct kes_vm_slot *vm_add(
  * the slot. */
 static __always_inline void vm_end(struct kes_vm_slot *vm, u64 kvm, u32 slot)
 {
-	struct kes_record *r = record_begin(vm, KES_VM_END);
+	struct kes_record r;
 
-	if (r) {
-		r->vm_end.sent = vm->seq;
-		r->vm_end.slot = slot;
-		record_end(r, true);
-	}
+	record_begin(&r, vm, KES_VM_END);
+
+	r.vm_end.sent = vm->seq;
+	r.vm_end.slot = slot;
+	record_send(&r, vm, true);
 	vm->kvm = 0;
 	bpf_map_delete_elem(&slot_of, &kvm);
 }
@@ -206,16 +205,21 @@ static __always_inline void vcpu_born(u64 vcpu)
 	}
 }
 
+/* The VM of a vCPU's entry; NULL if the entry is left over from a VM that ended. */
+static __always_inline struct kes_vm_slot *vcpu_vm(const struct kes_vcpu *v)
+{
+	struct kes_vm_slot *vm = bpf_map_lookup_elem(&vms, &v->slot);
+
+	return vm && vm->id == v->vm && vm->kvm ? vm : NULL;
+}
+
 /* The vCPU's entry and its VM's, if they are known and not left over from a VM that ended. */
 static __always_inline struct kes_vcpu *vcpu_lookup(u64 vcpu, struct kes_vm_slot **ret_vm)
 {
 	struct kes_vcpu *v = bpf_map_lookup_elem(&vcpus, &vcpu);
-	struct kes_vm_slot *vm;
+	struct kes_vm_slot *vm = v ? vcpu_vm(v) : NULL;
 
-	if (!v)
-		return NULL;
-	vm = bpf_map_lookup_elem(&vms, &v->slot);
-	if (!vm || vm->id != v->vm || !vm->kvm)
+	if (!vm)
 		return NULL;
 	*ret_vm = vm;
 	return v;

@@ -231,13 +231,23 @@ struct kes_vcpu {
 	__u8 state;        /* kes_vcpu_state */
 	__u8 cpl_readable; /* its vcpu_svm checked out */
 	__u8 unhooked;     /* its open request was made while no hook would see the answer */
-	__u8 spare[3];
+	__u8 enabled;      /* conversion hypercalls went to the VMM when it was last looked up */
+	__u8 spare[2];
 };
 
 struct kes_count_key {
 	__u32 tgid;
 	__u16 counter; /* kes_counter */
 	__u16 index;
+};
+
+/* Where most keys are counted: on each CPU, one place that belongs to the first key that hashes to it,
+ * until its process is gone. */
+#define KES_TALLY_BITS 10
+#define KES_TALLIES    (1 << KES_TALLY_BITS)
+struct kes_tally {
+	__u64 who; /* tgid << 32 | counter << 16 | index; 0: free */
+	__u64 n;
 };
 
 struct kes_host {

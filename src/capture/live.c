@@ -226,6 +226,8 @@ static int load_observe(struct live *live, const struct live_options *options, s
 			err, -errno, "opening the BPF programs failed: %s", strerror(errno));
 	live->ring_bytes = ring_size(options->ring_bytes);
 	bpf_map__set_max_entries(live->observe->maps.ring, (uint32_t)live->ring_bytes);
+	live->n_tallies = (size_t)libbpf_num_possible_cpus() * KES_TALLIES;
+	bpf_map__set_max_entries(live->observe->maps.tallies, (uint32_t)live->n_tallies);
 	live->observe->rodata->host_is_svm = host_is_svm();
 	live->observe->rodata->wake_bytes = live->ring_bytes / 4;
 	for (int i = 0; i < LIVE_HOOKS; i++) {

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "bpf/observe.skel.h"
@@ -15,6 +16,7 @@
 struct counted {
 	struct kes_count_key key;
 	uint64_t total;
+	uint64_t now; /* while it is summed up */
 };
 
 static int compare_owners(const void *a, const void *b)
@@ -123,27 +125,23 @@ static struct counted *find_counted(struct live *live, const struct kes_count_ke
 	return &grown[low];
 }
 
-static int collect_count(struct live *live, const struct owners *owners,
-	const struct kes_count_key *key, uint64_t total, record_fn take, void *context)
+static struct kes_count_key tally_key(uint64_t who)
+{
+	return (struct kes_count_key){
+		.tgid = (uint32_t)(who >> 32),
+		.counter = (uint16_t)(who >> 16),
+		.index = (uint16_t)who,
+	};
+}
+
+static int add_counted(struct live *live, const struct kes_count_key *key, uint64_t n)
 {
 	struct counted *counted = find_counted(live, key);
-	const struct owner *owner = find_owner(owners, key->tgid);
-	struct kes_record r = {
-		.ts_ns = clock_now_ns(),
-		.vm = owner ? owner->vm : 0,
-		.kind = KES_COUNT,
-		.count = {.total = total,
-			.counter = key->counter,
-			.index = key->index,
-			.pid = key->tgid},
-	};
 
 	if (!counted)
 		return -ENOMEM;
-	if (counted->total == total)
-		return 0;
-	counted->total = total;
-	return take(context, &r, 1);
+	counted->now += n;
+	return 0;
 }
 
 /* Forgets the counts of a process: it is gone, and its pid may come again. */
@@ -160,21 +158,18 @@ static void drop_count(struct live *live, const struct kes_count_key *key)
 	live->n_counted--;
 }
 
-/* Calls with each key of counts and its sum over the CPUs. Keys that come or go meanwhile may be
- * missed this time. */
-static int collect_all(
-	struct live *live, const struct owners *owners, record_fn take, void *context)
+/* What is in the hash table: keys that found no tally of theirs. */
+static int sum_table(struct live *live)
 {
 	int fd = table_fd(live->observe->maps.counts), r = 0;
-	struct kes_count_key *keys = live->count_keys;
-	uint64_t *values = live->count_values;
 	uint32_t cursor, n;
 	void *from = NULL;
 	bool more = true;
 
 	while (more && !r) {
 		n = COUNT_BATCH;
-		if (bpf_map_lookup_batch(fd, from, &cursor, keys, values, &n, NULL)) {
+		if (bpf_map_lookup_batch(
+			    fd, from, &cursor, live->count_keys, live->count_values, &n, NULL)) {
 			if (errno != ENOENT) /* ENOENT: these were the last */
 				return -errno;
 			more = false;
@@ -184,9 +179,58 @@ static int collect_all(
 			uint64_t total = 0;
 
 			for (int cpu = 0; cpu < live->cpus; cpu++)
-				total += values[i * (uint32_t)live->cpus + (uint32_t)cpu];
-			r = collect_count(live, owners, &keys[i], total, take, context);
+				total += live->count_values[i * (uint32_t)live->cpus +
+							    (uint32_t)cpu];
+			r = add_counted(live, &live->count_keys[i], total);
 		}
+	}
+	return r;
+}
+
+/* A place belongs to its key until the process is gone, so a count never moves between two. */
+static int sum_tallies(struct live *live)
+{
+	for (size_t i = 0; i < live->n_tallies; i++) {
+		uint64_t who = __atomic_load_n(&live->tallies[i].who, __ATOMIC_ACQUIRE);
+		struct kes_count_key key = tally_key(who);
+		int r = who ? add_counted(live, &key,
+				      __atomic_load_n(&live->tallies[i].n, __ATOMIC_RELAXED))
+			    : 0;
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Sends the counters that grew. Keys that come or go meanwhile may be missed this time. */
+static int collect_all(
+	struct live *live, const struct owners *owners, record_fn take, void *context)
+{
+	int r;
+
+	for (size_t i = 0; i < live->n_counted; i++)
+		live->counted[i].now = 0;
+	r = sum_table(live);
+	if (!r)
+		r = sum_tallies(live);
+	for (size_t i = 0; i < live->n_counted && !r; i++) {
+		struct counted *counted = &live->counted[i];
+		const struct owner *owner = find_owner(owners, counted->key.tgid);
+		struct kes_record record = {
+			.ts_ns = clock_now_ns(),
+			.vm = owner ? owner->vm : 0,
+			.kind = KES_COUNT,
+			.count = {.total = counted->now,
+				.counter = counted->key.counter,
+				.index = counted->key.index,
+				.pid = counted->key.tgid},
+		};
+
+		if (counted->now == counted->total)
+			continue;
+		counted->total = counted->now;
+		r = take(context, &record, 1);
 	}
 	return r;
 }
@@ -199,6 +243,11 @@ void counts_drop(struct live *live, uint32_t pid)
 		if (key.tgid == pid)
 			drop_count(live, &key);
 	}
+	for (size_t i = 0; i < live->n_tallies; i++)
+		if (live->tallies[i].who >> 32 == pid) {
+			live->tallies[i].n = 0;
+			__atomic_store_n(&live->tallies[i].who, 0, __ATOMIC_RELEASE);
+		}
 	forget_mixed(live, pid);
 }
 
@@ -219,11 +268,21 @@ int counts_init(struct live *live)
 	live->count_keys = calloc(COUNT_BATCH, sizeof(*live->count_keys));
 	live->count_values =
 		calloc((size_t)COUNT_BATCH * (size_t)live->cpus, sizeof(*live->count_values));
-	return live->count_keys && live->count_values ? 0 : -ENOMEM;
+	if (!live->count_keys || !live->count_values)
+		return -ENOMEM;
+	live->tallies = mmap(NULL, live->n_tallies * sizeof(*live->tallies), PROT_READ | PROT_WRITE,
+		MAP_SHARED, table_fd(live->observe->maps.tallies), 0);
+	if (live->tallies == MAP_FAILED) {
+		live->tallies = NULL;
+		return -errno;
+	}
+	return 0;
 }
 
 void counts_free(struct live *live)
 {
+	if (live->tallies)
+		munmap(live->tallies, live->n_tallies * sizeof(*live->tallies));
 	free(live->counted);
 	free(live->mixed);
 	free(live->count_keys);

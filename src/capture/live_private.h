@@ -50,6 +50,8 @@ struct live {
 	int cpus;
 	struct kes_count_key *count_keys; /* one batch of counts */
 	uint64_t *count_values;           /* its values, [key * cpus + cpu] */
+	struct kes_tally *tallies; /* the kernel's own */
+	size_t n_tallies;
 	uint32_t *mixed;                  /* pids whose counts are several VMs' */
 	size_t n_mixed;
 	struct watched *watched;
