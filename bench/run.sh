@@ -100,7 +100,7 @@ part "$b/bench/pagemap"
 cat >"$work/targets" <<'END'
 exits.of_counter 1.8 at-most all programs at an exit, of one that only counts
 exits.of_bpftrace 1 below the same, of bpftrace's @[args->reason] = count()
-conversion.total 300 below request and answer, to the model (BPF test runs: synthetic)
+conversion.total 300 below request and answer, submitted and consumed (BPF test runs: synthetic)
 load.setup 100 below programs loaded and attached
 memory.idle 20480 below resident, idle, default ring
 memory.after_1M_exits 20480 below resident, after a million exits
