@@ -230,6 +230,17 @@ equal "$(name "doctor: conversions proved")" true \
 equal "$(name "doctor: every attached hook was seen firing")" 0 \
 	"$(jq -s '[.[] | select(.state == "attached" and .fired == 0)] | length' "$out/doctor.out")"
 
+# ---- what a host may lack ----
+
+if [ -e "$out/no-kvm.status" ]; then
+	status no-kvm 1
+	matches "$(name "no-kvm: says what is missing")" "$(cat "$out/no-kvm.out")" 'KVM is not there'
+	matches "$(name "no-kvm: says what to do")" "$(cat "$out/no-kvm.out")" 'modprobe kvm_amd'
+fi
+status no-device 3
+matches "$(name "no-device: says what is missing")" "$(cat "$out/no-device.out")" \
+	'/dev/kvm cannot be opened'
+
 # ---- software-protected ----
 
 if [ -e "$out/protected.truth" ]; then
