@@ -9,37 +9,19 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-static __always_inline u64 read_u64(u64 address)
-{
-	u64 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
-	return value;
-}
-
-static __always_inline u32 read_u32(u64 address)
-{
-	u32 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
-	return value;
-}
-
-static __always_inline u16 read_u16(u64 address)
-{
-	u16 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
-	return value;
-}
-
-static __always_inline u8 read_u8(u64 address)
-{
-	u8 value = 0;
-
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
-	return value;
-}
+#define READER(type)                                                                               \
+	static __always_inline type read_##type(u64 address)                                       \
+	{                                                                                          \
+		type value = 0;                                                                    \
+                                                                                                   \
+		bpf_probe_read_kernel(&value, sizeof(value), (void *)address);                     \
+		return value;                                                                      \
+	}
+READER(u64)
+READER(u32)
+READER(u16)
+READER(u8)
+#undef READER
 
 /* The address of a member, and members that changed their size between kernels: read as what they
  * are. */
