@@ -17,11 +17,29 @@
 		bpf_probe_read_kernel(&value, sizeof(value), (void *)address);                     \
 		return value;                                                                      \
 	}
-READER(u64)
 READER(u32)
 READER(u16)
 READER(u8)
 #undef READER
+
+/* Most of what is read is 8 bytes. From 6.2 on they can be loaded without a helper's call, as a member of
+ * some type that has them first; where the address is bad, that gives 0, too. */
+extern void *bpf_rdonly_cast(void *address, __u32 btf_id) __ksym __weak;
+const volatile bool has_rdonly_cast; /* set by the C half: the kernel has it */
+
+static __always_inline u64 read_u64(u64 address)
+{
+	struct timespec64 *anything;
+	u64 value = 0;
+
+	if (has_rdonly_cast) {
+		anything = bpf_rdonly_cast(
+			(void *)address, bpf_core_type_id_kernel(struct timespec64));
+		return anything->tv_sec;
+	}
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
 
 /* The address of a member, and members that changed their size between kernels: read as what they
  * are. */

@@ -136,6 +136,7 @@ static int probe_kernel(struct live *live, struct error *err)
 				live->hooks[needed[i]].name);
 			error_advise(err, "load it: modprobe kvm_amd, or modprobe kvm_intel");
 		}
+	live->rdonly_cast = btf__find_by_name_kind(vmlinux, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	live->trampoline_err = probe_trampoline(vmlinux);
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
 		if (has_function(vmlinux, kvm, live->hooks[functions[i]].name))
@@ -229,6 +230,7 @@ static int load_observe(struct live *live, const struct live_options *options, s
 	live->n_tallies = (size_t)libbpf_num_possible_cpus() * KES_TALLIES;
 	bpf_map__set_max_entries(live->observe->maps.tallies, (uint32_t)live->n_tallies);
 	live->observe->rodata->host_is_svm = host_is_svm();
+	live->observe->rodata->has_rdonly_cast = live->rdonly_cast;
 	live->observe->rodata->wake_bytes = live->ring_bytes / 4;
 	for (int i = 0; i < LIVE_HOOKS; i++) {
 		struct bpf_program *program = observe_program(live, i);
@@ -249,6 +251,7 @@ static int open_trampoline(struct live *live)
 	if (!live->trampoline)
 		return -errno;
 	live->trampoline->rodata->host_is_svm = live->observe->rodata->host_is_svm;
+	live->trampoline->rodata->has_rdonly_cast = live->rdonly_cast;
 	live->trampoline->rodata->wake_bytes = live->observe->rodata->wake_bytes;
 	bpf_program__set_autoload(
 		live->trampoline->progs.on_run, live->hooks[LIVE_ANSWER_RUN].state == HOOK_STANDBY);

@@ -28,6 +28,7 @@ struct live {
 	struct bpf_link *links[LIVE_HOOKS];
 	struct hook hooks[LIVE_HOOKS];
 	int stats_fd;
+	bool rdonly_cast;   /* the kernel has bpf_rdonly_cast() */
 	int trampoline_err; /* why there are none */
 	size_t ring_bytes;
 	uint64_t setup_ns;

@@ -14,6 +14,7 @@ bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
 # struct: members, in any order; a struct that holds another comes after it
 wanted='
 hlist_head: first
+timespec64: tv_sec
 hlist_node: next pprev
 pt_regs: orig_ax di bx
 task_struct: pid tgid group_leader comm files cred preempt_notifiers cgroups
@@ -58,6 +59,7 @@ typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 typedef int pid_t;
+typedef __s64 time64_t;
 typedef _Bool bool;
 enum { false = 0, true = 1 };
 

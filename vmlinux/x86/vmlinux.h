@@ -21,6 +21,7 @@ typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 typedef int pid_t;
+typedef __s64 time64_t;
 typedef _Bool bool;
 enum { false = 0, true = 1 };
 
@@ -47,6 +48,7 @@ typedef atomic64_t atomic_long_t;
 typedef struct { unsigned int val; } kuid_t;
 
 struct hlist_head;
+struct timespec64;
 struct hlist_node;
 struct pt_regs;
 struct task_struct;
@@ -68,6 +70,10 @@ struct bpf_iter__task_file;
 
 struct hlist_head {
 	struct hlist_node *first;
+};
+
+struct timespec64 {
+	time64_t tv_sec;
 };
 
 struct hlist_node {
