@@ -60,6 +60,18 @@ unpack_image() {
 	rm -rf "$2/tree"
 }
 
+# compile CONFIG DIR: a bzImage in DIR/build. Chained, since `set -e` does not count where a failure is
+# looked at.
+compile() (
+	cd "$2/build" &&
+		make -s tinyconfig &&
+		scripts/kconfig/merge_config.sh -m .config "$1" &&
+		make -s olddefconfig &&
+		grep -q CONFIG_KVM_SW_PROTECTED_VM=y .config &&
+		nice make -s -j"$(nproc)" bzImage &&
+		make -s kernelrelease >"$2/release"
+)
+
 # build_kernel CONFIG DIR: vmlinuz and release from Debian's linux-source package
 build_kernel() {
 	local source=/usr/src/linux-source-6.12.tar.xz build=$2/build log=$2/build.log
@@ -67,15 +79,8 @@ build_kernel() {
 	say "building a 6.12 with software-protected VMs (once; about 6 minutes on two cores)"
 	mkdir -p "$build"
 	tar -xf $source -C "$build" --strip-components=1
-	(
-		cd "$build"
-		make -s tinyconfig
-		scripts/kconfig/merge_config.sh -m .config "$1"
-		make -s olddefconfig
-		grep -q CONFIG_KVM_SW_PROTECTED_VM=y .config
-		nice make -s -j"$(nproc)" bzImage
-		make -s kernelrelease >"$2/release"
-	) >"$log" 2>&1 || die "the kernel did not build; the end of $log: $(tail -n 5 "$log")"
+	compile "$1" "$2" >"$log" 2>&1 ||
+		die "the kernel did not build; the end of $log: $(tail -n 5 "$log")"
 	mv "$build/arch/x86/boot/bzImage" "$2/vmlinuz"
 	rm -rf "$build"
 	mkdir -p "$2/modules"
