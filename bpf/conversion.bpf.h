@@ -134,17 +134,11 @@ static __always_inline bool long_mode(u64 vcpu, const struct kes_vcpu *v)
 	return read_u16(vcpu_vmcb(vcpu) + VMCB_CS_ATTRIB) & VMCB_CS_ATTRIB_LONG;
 }
 
-/* Why KVM will refuse, in KVM's own order, NONE if it will not; CPL only where it can be read. */
-static __always_inline u32 refusal(u64 vcpu, struct kes_vcpu *v)
+/* What makes KVM call the request itself invalid, NONE if nothing does. */
+static __always_inline u32 malformation(const struct kes_vcpu *v)
 {
 	u64 first = v->gpa >> 12;
 
-	if (v->cpl_readable && read_u8(vcpu_vmcb(vcpu) + VMCB_CPL))
-		return KES_REASON_CPL;
-	if (!v->enabled)
-		v->enabled = exits_enabled(v->kvm);
-	if (!v->enabled)
-		return KES_REASON_DISABLED;
 	if (v->gpa & 0xfff)
 		return KES_REASON_UNALIGNED;
 	if (!v->npages)
@@ -152,6 +146,20 @@ static __always_inline u32 refusal(u64 vcpu, struct kes_vcpu *v)
 	if (first + v->npages <= first)
 		return KES_REASON_WRAP;
 	return KES_REASON_NONE;
+}
+
+/* Why KVM will refuse, in KVM's own order, NONE if it will not; CPL only where it can be read.
+ * Whether exits are enabled is looked up once, and again whenever something is to be refused. */
+static __always_inline u32 refusal(u64 vcpu, struct kes_vcpu *v)
+{
+	u32 reason = malformation(v);
+
+	if (v->cpl_readable && read_u8(vcpu_vmcb(vcpu) + VMCB_CPL))
+		return KES_REASON_CPL;
+	if (v->enabled && !reason)
+		return KES_REASON_NONE;
+	v->enabled = exits_enabled(v->kvm);
+	return v->enabled ? reason : KES_REASON_DISABLED;
 }
 
 /* The guest made a conversion hypercall; vcpu is loaded by task, the current one. */
