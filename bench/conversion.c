@@ -171,6 +171,7 @@ int main(void)
 
 	must(bpf, "opening the programs");
 	bpf->rodata->wake_bytes = (2u << 20) / 4; /* as live.c */
+	/* NOCAST=1: as on kernels before 6.2 */
 	bpf->rodata->has_rdonly_cast = getenv("NOCAST") == NULL;
 	bpf_map__set_max_entries(
 		bpf->maps.tallies, (uint32_t)libbpf_num_possible_cpus() * KES_TALLIES);
