@@ -129,8 +129,7 @@ int BPF_PROG(on_exit, u32 reason, int err)
 	return 0;
 }
 
-/* ---- KVM_RUN is entered: the VMM's answer. For hosts without trampolines; fires on leaving, too
- * ---- */
+/* ---- KVM_RUN is entered: the VMM's answer, on hosts without trampolines ---- */
 
 SEC("tp_btf/kvm_fpu")
 int BPF_PROG(on_fpu, u32 load)

@@ -34,9 +34,14 @@ same() {
 	if cmp -s "$2" "$3"; then pass "$1"; else fail "$1" "$(diff "$2" "$3" | head -n 10)"; fi
 }
 
-# equal NAME WANT GOT
+# none NAME GOT: nothing was found
+none() {
+	if [ -z "$2" ]; then pass "$1"; else fail "$1" "$2"; fi
+}
+
+# equal NAME WANT GOT; wanting nothing is a fault of the test: a file that is not there, for instance
 equal() {
-	if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "want: $2
+	if [ -n "$2" ] && [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "want: $2
 got:  $3"; fi
 }
 

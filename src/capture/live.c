@@ -310,14 +310,13 @@ int live_hook_answers(struct live *live)
 {
 	int r;
 
-	if (live->answers_hooked)
+	if (live->control.answers_hooked)
 		return 0;
 	r = attach(live, LIVE_ANSWER_RUN);
 	if (r)
 		r = attach(live, LIVE_ANSWER_FPU);
 	if (r)
 		return r;
-	live->answers_hooked = true;
 	live->answers_hooked_ns = clock_now_ns();
 	live->control.answers_hooked = 1;
 	live_write_control(live);

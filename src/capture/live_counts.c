@@ -227,8 +227,8 @@ static int collect_all(
 				.pid = counted->key.tgid},
 		};
 
-		if (counted->now == counted->total)
-			continue;
+		if (counted->now <= counted->total)
+			continue; /* as it was, or missed this time: totals never go down */
 		counted->total = counted->now;
 		r = take(context, &record, 1);
 	}

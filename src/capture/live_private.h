@@ -35,7 +35,6 @@ struct live {
 	bool vms_came; /* since the last inventory */
 	uint64_t inventory_ns;
 	struct kes_control control; /* as last written */
-	bool answers_hooked;
 	uint64_t answers_hooked_ns;
 
 	struct ring_buffer *ring;

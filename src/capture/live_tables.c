@@ -134,7 +134,7 @@ static int on_record(void *context, void *data, size_t size)
 	case KES_ANSWER:
 		/* A request made after the hook was attached has its answer seen in time, or the
 		 * hook does not fire: then the other one. */
-		if ((r->flags & KES_F_LATE) && live->answers_hooked &&
+		if ((r->flags & KES_F_LATE) && live->control.answers_hooked &&
 			r->conversion.answer.request_ns > live->answers_hooked_ns)
 			live_hook_answers_again(live);
 		break;

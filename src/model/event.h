@@ -36,7 +36,6 @@ struct event {
 	bool has_latency; /* both ends were seen */
 	bool inferred;    /* refused: no exit followed, so what the guest saw is not known */
 	bool late;        /* the answer was read late: the latency is unknown */
-	bool long_mode;
 	uint32_t reason; /* kes_reason */
 	uint32_t cause;  /* kes_cause */
 	uint64_t lost;

@@ -51,7 +51,7 @@ static struct vm *find_vm(struct model *model, uint32_t id)
 	return model->vms[at];
 }
 
-static struct vm *add_vm(struct model *model, uint32_t id, uint64_t ts_ns)
+static struct vm *add_vm(struct model *model, uint32_t id)
 {
 	size_t at = vm_position(model, id);
 	struct vm *vm;
@@ -68,7 +68,6 @@ static struct vm *add_vm(struct model *model, uint32_t id, uint64_t ts_ns)
 	vm = vm_new(id);
 	if (!vm)
 		return NULL;
-	vm->first_ns = ts_ns;
 	memmove(&model->vms[at + 1], &model->vms[at], (model->n_vms - at) * sizeof(struct vm *));
 	model->vms[at] = vm;
 	model->n_vms++;
@@ -114,7 +113,6 @@ static struct event vm_event(enum event_kind kind, const struct vm *vm, const st
 		.seq = r->seq,
 		.vm = vm,
 		.vcpu = r->vcpu,
-		.long_mode = r->flags & KES_F_LONG_MODE,
 	};
 }
 
@@ -412,7 +410,6 @@ static int on_attributes(struct model *model, struct vm *vm, const struct kes_re
 	event.attrs = r->set_attrs.attributes;
 	event.to = r->set_attrs.attributes & KES_ATTRIBUTE_PRIVATE ? PAGE_PRIVATE : PAGE_SHARED;
 	event.ret = r->set_attrs.err;
-	vm->host_seen = true;
 	if (!event.ret)
 		ret = set_pages(vm, PLANE_HOST, event.gpa >> 12, event.npages, event.to);
 	return ret ? ret : emit(model, &event);
@@ -480,7 +477,7 @@ static int apply(struct model *model, const struct kes_record *r)
 	if (!vm) {
 		if (r->kind == KES_COUNT || r->kind == KES_LOSS)
 			return 0; /* of a VM that was forgotten */
-		vm = add_vm(model, r->vm, r->ts_ns);
+		vm = add_vm(model, r->vm);
 	}
 	if (!vm)
 		return -ENOMEM;

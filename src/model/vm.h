@@ -62,10 +62,9 @@ struct vm {
 	bool alive;
 	bool finished;  /* the stream ended: nothing more of it comes */
 	bool abi_doubt; /* a request that looks like the other ABI was seen */
-	uint64_t first_ns, last_ns, end_ns;
+	uint64_t last_ns, end_ns;
 
 	struct pagemap *planes[PLANES]; /* NULL until there is something to say */
-	bool host_seen;                 /* an attribute change was seen */
 	struct memslot *memslots;       /* sorted by gfn */
 	size_t n_memslots;
 	struct memslot *snapshot; /* the one that is coming in */
