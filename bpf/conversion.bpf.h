@@ -241,14 +241,42 @@ static __always_inline void conversion_requested(u64 vcpu)
 	memslots_check(vm, v->kvm, v->request_ns);
 }
 
-/* The VMM enters KVM_RUN again: its answer, if it owed one, is in the run page. */
-static __always_inline void conversion_answered(u64 vcpu)
+/* A boot vCPU that enters at the reset vector and was elsewhere before: the VMM has reset the VM.
+ * With encrypted registers what KVM has of them does not change, and such a VM cannot be reset. */
+static __always_inline void notice_reset(u64 vcpu, struct kes_vcpu *v)
+{
+	u64 arch = MEMBER(vcpu, kvm_vcpu, arch);
+	bool at_reset = read_u64(MEMBER(arch, kvm_vcpu_arch, regs) + VCPU_REGS_RIP * sizeof(u64)) ==
+				KES_RESET_RIP &&
+			!(read_u64(MEMBER(arch, kvm_vcpu_arch, cr0)) & KES_CR0_PE);
+	struct kes_vm_slot *vm;
+	struct kes_record r;
+
+	if (at_reset && !v->at_reset) {
+		vm = vcpu_vm(v);
+		if (vm) {
+			record_begin(&r, vm, KES_RESET);
+			r.reset.lost = records_lost(vm);
+			record_send(&r, vm, true);
+		}
+	}
+	v->at_reset = at_reset;
+}
+
+/* The VMM enters KVM_RUN: its answer, if it owed one, is in the run page. */
+static __always_inline void vcpu_enters(u64 vcpu)
 {
 	struct kes_vm_slot *vm;
 	struct kes_vcpu *v = bpf_map_lookup_elem(&vcpus, &vcpu);
 	s64 ret;
 
-	if (!v || v->state == KES_VCPU_IDLE)
+	if (!v) /* of a VM that ran already: known from here on */
+		v = vcpu_add(vcpu, 0);
+	if (!v)
+		return;
+	if (!v->vcpu)
+		notice_reset(vcpu, v);
+	if (v->state == KES_VCPU_IDLE)
 		return;
 	vm = vcpu_vm(v);
 	if (!vm)

@@ -28,14 +28,24 @@ struct kvm_arch {
 	unsigned long hypercall_exit_enabled; /* a u32 or u64 by version: read by its size */
 	unsigned long vm_type;                /* 6.8; the same */
 	s64 kvmclock_offset;
+	bool has_private_mem; /* 6.10 */
 };
 
 struct kvm {
+	struct mutex slots_lock;
+	struct mm_struct *mm; /* of the VMM: only who has it may use the VM */
 	struct kvm_memslots *memslots[2];
+	int created_vcpus;
 	struct kvm_arch arch;
+	pid_t userspace_pid;
+	struct xarray mem_attr_array; /* 6.8: gfn -> attributes, absent is 0 */
 };
 
+#define VCPU_REGS_RIP 16 /* arch/x86/include/asm/kvm_host.h, enum kvm_reg */
+
 struct kvm_vcpu_arch {
+	unsigned long regs[17];
+	unsigned long cr0;
 	u64 efer;
 	bool guest_state_protected;
 };

@@ -2,14 +2,15 @@
 /* The programs that every kernel takes: tracepoints with BTF, and an iterator. No trampolines here.
  */
 #include "conversion.bpf.h"
+#include "mutex.bpf.h"
+#include "snapshot.bpf.h"
 
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define ANON_INODE_FS_MAGIC 0x09041934 /* include/uapi/linux/magic.h */
-#define EFAULT              14
-#define EHWPOISON           133
+#define EFAULT    14
+#define EHWPOISON 133
 
 /* ---- a guest's hypercall: the vCPU is loaded ---- */
 
@@ -35,13 +36,7 @@ int BPF_PROG(on_hypercall, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 /* KVM_RUN holds the vCPU's mutex, so the thread that holds it is the one that runs the vCPU. */
 static __always_inline bool runs_vcpu(struct task_struct *task, u64 vcpu)
 {
-	u64 mutex = MEMBER(vcpu, kvm_vcpu, mutex), owner;
-
-	if (bpf_core_field_exists(struct mutex, owner))
-		owner = read_u64(MEMBER(mutex, mutex, owner));
-	else
-		owner = read_u64(MEMBER(MEMBER(mutex, mutex___rt, rtmutex), rt_mutex_base, owner));
-	return (owner & ~7ull) == (u64)task; /* the low bits are flags */
+	return mutex_owner(MEMBER(vcpu, kvm_vcpu, mutex)) == (u64)task;
 }
 
 /* The vCPU whose KVM_RUN this thread is in, through the file descriptor of the ioctl. Another
@@ -51,14 +46,11 @@ static __noinline u64 exiting_vcpu(void)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	u64 call = BPF_CORE_READ(regs, orig_ax) & ~0x40000000ull; /* x32's bit */
-	u64 fd = call == 54 ? BPF_CORE_READ(regs, bx)
-			    : BPF_CORE_READ(regs, di); /* 54: i386's ioctl */
-	u64 files, file, vcpu;
+	u64 fd = call == NR_IOCTL_I386 ? BPF_CORE_READ(regs, bx) : BPF_CORE_READ(regs, di);
+	u64 file = fd_file(task, fd), vcpu;
 
-	if (fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+	if (!file)
 		return 0;
-	files = (u64)BPF_CORE_READ(task, files, fdt, fd);
-	file = read_u64(files + fd * sizeof(u64));
 	vcpu = read_u64(MEMBER(file, file, private_data));
 	return runs_vcpu(task, vcpu) ? vcpu : 0;
 }
@@ -140,7 +132,7 @@ int BPF_PROG(on_fpu, u32 load)
 		return 0;
 	vcpu = loaded_vcpu(bpf_get_current_task_btf());
 	if (vcpu)
-		conversion_answered(vcpu);
+		vcpu_enters(vcpu);
 	return 0;
 }
 
@@ -156,7 +148,49 @@ int BPF_PROG(on_track_tsc)
 	return 0;
 }
 
+/* ---- calls that set memory attributes, on hosts without trampolines: every system call comes
+ * here, so these are attached only when a VM comes that can have attributes ---- */
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
+{
+	if (nr == NR_IOCTL && (u32)regs->si == KES_SET_MEMORY_ATTRIBUTES)
+		call_entered(regs->di, regs->dx);
+	else if (nr == NR_IOCTL_I386 && (u32)regs->cx == KES_SET_MEMORY_ATTRIBUTES)
+		call_entered(regs->bx, regs->dx);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+{
+	long nr = regs->orig_ax;
+
+	if (nr == NR_IOCTL && (u32)regs->si == KES_SET_MEMORY_ATTRIBUTES)
+		call_left(regs->di, regs->dx, ret);
+	else if (nr == NR_IOCTL_I386 && (u32)regs->cx == KES_SET_MEMORY_ATTRIBUTES)
+		call_left(regs->bx, regs->dx, ret);
+	return 0;
+}
+
 /* ---- every VM that somebody holds a file descriptor of ---- */
+
+/* A VM's file may be in many hands: a child's of the VMM, or of who got it over a socket. Only a
+ * process with the VM's memory can use it, and is taken for its VMM. Where there is none any more,
+ * the C half asks again and takes any. */
+static __always_inline bool may_be_vmm(struct task_struct *task, u64 kvm)
+{
+	struct kes_control *c = the_control();
+	struct kes_host *h = the_host();
+
+	if ((u64)BPF_CORE_READ(task, mm) == read_u64(MEMBER(kvm, kvm, mm)))
+		return true;
+	if (c && c->any_holder)
+		return true;
+	if (h)
+		__sync_fetch_and_add(&h->holders, 1);
+	return false;
+}
 
 SEC("iter/task_file")
 int list_vms(struct bpf_iter__task_file *ctx)
@@ -164,22 +198,47 @@ int list_vms(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct kes_vm_slot *vm;
-	char name[8] = {};
+	enum kvm_file kind;
 	u64 kvm;
 	u32 slot;
 
-	if (!task || !file || BPF_CORE_READ(file, f_inode, i_sb, s_magic) != ANON_INODE_FS_MAGIC)
+	if (!task || !file)
 		return 0;
-	bpf_probe_read_kernel_str(
-		name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
-	if (name[0] != 'k' || name[1] != 'v' || name[2] != 'm' || name[3] != '-' ||
-		name[4] != 'v' || name[5] != 'm' || name[6])
+	kind = file_kind(file);
+	if (kind == FILE_OTHER)
 		return 0;
 	kvm = (u64)BPF_CORE_READ(file, private_data);
+	if (kind == FILE_VCPU)
+		kvm = read_u64(MEMBER(kvm, kvm_vcpu, kvm));
 	vm = vm_lookup(kvm, &slot);
-	if (!vm)
+	if (!vm && kind == FILE_VM && may_be_vmm(task, kvm))
 		vm = vm_add(kvm, task, 0, &slot);
-	if (vm)
-		memslots_send(vm, kvm);
+	if (!vm)
+		return 0;
+	vm->seen_ns = bpf_ktime_get_ns();
+	send_vm_info(vm, kvm);
+	memslots_send(vm, kvm);
+	return 0;
+}
+
+/* ---- the attributes of one VM, read back: any file of it proves that it lives while we read ----
+ */
+
+SEC("iter/task_file")
+int read_attributes(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct kes_reading *r;
+	struct kes_vm_slot *vm;
+	u32 zero = 0, slot;
+
+	r = bpf_map_lookup_elem(&reading, &zero);
+	if (!ctx->task || !file || !r || r->state != KES_READING_ASKED)
+		return 0;
+	if ((u64)BPF_CORE_READ(file, private_data) != r->kvm || file_kind(file) != FILE_VM)
+		return 0;
+	vm = vm_lookup(r->kvm, &slot);
+	if (vm && slot == r->slot && vm_has_attributes(r->kvm))
+		read_part(r, vm);
 	return 0;
 }

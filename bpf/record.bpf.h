@@ -34,4 +34,15 @@ static __always_inline bool record_send(
 	return false;
 }
 
+/* Records of the VM that are missing so far. */
+static __always_inline u64 records_lost(const struct kes_vm_slot *vm)
+{
+	u64 lost = 0;
+
+	for (int i = 0; i < KES_CAUSE_MAX; i++)
+		if (i != KES_CAUSE_COUNTS_FULL)
+			lost += vm->lost[i];
+	return lost;
+}
+
 #endif

@@ -65,6 +65,33 @@ static __always_inline struct kes_vm_slot *vm_lookup(u64 kvm, u32 *ret_slot)
 	return vm && vm->id && vm->kvm == kvm ? vm : NULL;
 }
 
+/* Whether KVM keeps attributes of the VM's pages (kvm_arch_has_private_mem()). */
+static __always_inline bool vm_has_attributes(u64 kvm)
+{
+	return bpf_core_field_exists(struct kvm, mem_attr_array) &&
+	       bpf_core_field_exists(struct kvm_arch, has_private_mem) &&
+	       read_u8(MEMBER(MEMBER(kvm, kvm, arch), kvm_arch, has_private_mem));
+}
+
+/* What is not in VM_NEW, when it is not what was said last. */
+static __always_inline void send_vm_info(struct kes_vm_slot *vm, u64 kvm)
+{
+	u32 vcpus = read_u32(MEMBER(kvm, kvm, created_vcpus));
+	u32 attributes = vm_has_attributes(kvm);
+	struct kes_record r;
+
+	vm->creator = read_u32(MEMBER(kvm, kvm, userspace_pid));
+	if (vcpus == vm->told_vcpus && attributes == vm->has_attributes)
+		return;
+	vm->told_vcpus = vcpus;
+	vm->has_attributes = attributes;
+	record_begin(&r, vm, KES_VM_INFO);
+	r.vm_info.vcpus = vcpus;
+	r.vm_info.flags = attributes ? KES_VM_HAS_ATTRIBUTES : 0;
+	r.vm_info.creator = vm->creator;
+	record_send(&r, vm, true);
+}
+
 static __always_inline void send_vm_new(struct kes_vm_slot *vm, u64 kvm, struct task_struct *task)
 {
 	struct kes_record r;
@@ -73,6 +100,7 @@ static __always_inline void send_vm_new(struct kes_vm_slot *vm, u64 kvm, struct 
 	r.flags = vm->born ? KES_F_BORN : 0;
 	vm_describe(&r.vm_new, kvm, task);
 	record_send(&r, vm, true);
+	send_vm_info(vm, kvm);
 }
 
 /* Gives kvm an id and says so to the C half. flags: KES_F_BORN, or 0 for one found alive. NULL when
@@ -98,6 +126,8 @@ static __noinline struct kes_vm_slot *vm_add(
 		vm->lost[i] = 0;
 	vm->memslots_generation = ~0ull;
 	vm->memslots_checked_ns = 0;
+	vm->told_vcpus = ~0u;
+	vm->has_attributes = 0;
 	vm->clock_offset = vm_clock_offset(kvm);
 	vm->pid = BPF_CORE_READ(task, tgid);
 	vm->born = flags & KES_F_BORN;
@@ -155,7 +185,7 @@ static __always_inline bool vcpu_is_svm(u64 vcpu)
 static __noinline struct kes_vcpu *vcpu_add(u64 vcpu, u8 vm_flags)
 {
 	u64 kvm = read_u64(MEMBER(vcpu, kvm_vcpu, kvm));
-	struct kes_vcpu new = {.kvm = kvm}, *old;
+	struct kes_vcpu new = {.kvm = kvm, .at_reset = 1}, *old;
 	struct kes_host *h = the_host();
 	struct kes_vm_slot *vm;
 
@@ -189,11 +219,13 @@ static __always_inline void vcpu_born(u64 vcpu)
 	struct kes_vm_slot *vm;
 	u32 slot;
 
+	vm = vm_lookup(kvm, &slot);
 	if (read_u32(MEMBER(vcpu, kvm_vcpu, vcpu_idx))) {
 		vcpu_add(vcpu, 0);
+		if (vm)
+			send_vm_info(vm, kvm);
 		return;
 	}
-	vm = vm_lookup(kvm, &slot);
 	if (vm && vm->clock_offset != vm_clock_offset(kvm)) {
 		vm_end(vm, kvm, slot); /* another VM, where one was whose end nobody saw */
 		vm = NULL;

@@ -30,4 +30,8 @@
 #define KES_CAP_VM_TYPES             235
 #define KES_SET_MEMORY_ATTRIBUTES    0x4020aed2u /* 6.8: _IOW(KVMIO, 0xd2, 32 bytes) */
 
+/* arch/x86: where a vCPU begins after RESET, CS:IP f000:fff0 (AMD64 manual vol. 2, 14.1.3) */
+#define KES_RESET_RIP 0xfff0ull
+#define KES_CR0_PE    (1ull << 0)
+
 #endif

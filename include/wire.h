@@ -23,10 +23,17 @@ enum kes_kind {
 	KES_ANSWER = 5,  /* the VMM answered it; stands alone if the request was lost */
 	KES_REFUSED = 6, /* KVM refused a conversion hypercall itself; the VMM never heard of it */
 	KES_FAULT = 7,   /* KVM_EXIT_MEMORY_FAULT: the guest touched a page as what it is not */
-	KES_ATTRS = 8,   /* memory attributes changed: the host plane */
+	KES_ATTRS = 8,   /* a call that sets memory attributes returned: the host plane */
+	KES_ATTRS_BEGIN = 9, /* a call that sets memory attributes is under way */
+	KES_RESET = 10,      /* the boot vCPU is at the reset vector again */
+	KES_VM_INFO = 11,    /* what else there is to know of a VM; again when it changed */
 	/* written by the C half from the kernel's tables; outside the sequence (seq is 0) */
 	KES_LOSS = 32,  /* records that did not fit: a total, per cause */
 	KES_COUNT = 33, /* a counter that lives in the kernel: a total */
+	KES_TEXT = 34,  /* a piece of a text about a VM: its name, uuid, cgroup */
+	/* from the kernel, outside the sequence, too: they have numbers of their own */
+	KES_SNAPSHOT = 35, /* the host plane is read back from the kernel: begin, end */
+	KES_PAGES = 36,    /* a part of what was read */
 	KES_KIND_MAX,
 };
 
@@ -37,7 +44,11 @@ enum kes_flag {
 	KES_F_NO_ANSWER = 1 << 2, /* ANSWER: the answer was overwritten before it could be read */
 	KES_F_INFERRED = 1 << 3,  /* REFUSED: no exit followed, the cause is not known better */
 	KES_F_LONG_MODE = 1 << 4, /* REQUEST, REFUSED: the caller was in 64-bit mode */
-	KES_F_UNHOOKED = 1 << 5,  /* REQUEST: its answer may go unseen, see KES_F_LATE */
+	KES_F_UNHOOKED = 1 << 5,  /* REQUEST: its answer may go unseen, see KES_F_LATE;
+				     ATTRS_BEGIN: no ATTRS will follow */
+	KES_F_LOCKED = 1 << 6, /* ATTRS_BEGIN: sent while KVM's lock was held, so that the order of
+				  these records is KVM's own order, and what KVM took is in it */
+	KES_F_UNSURE = 1 << 7, /* ATTRS: its arguments could not be read, or changed meanwhile */
 };
 
 /* Why KVM refused a conversion hypercall; in the order in which KVM looks. */
@@ -142,8 +153,73 @@ struct kes_attrs {
 	__u64 gpa;        /* bytes */
 	__u64 size;       /* bytes */
 	__u64 attributes; /* raw */
-	__s64 err;        /* of the ioctl */
-	__u64 spare;
+	union {
+		__s64 err;         /* ATTRS: what the ioctl returned */
+		struct {           /* ATTRS_BEGIN */
+			__u32 tid; /* of the VMM's thread */
+			__u32 spare;
+		};
+	};
+	__u64 begin; /* ATTRS: seq of its ATTRS_BEGIN, plus one; 0: there was none */
+};
+
+enum kes_vm_info_flag {
+	KES_VM_HAS_ATTRIBUTES = 1 << 0, /* its pages can be private to KVM, too: a host plane */
+};
+
+struct kes_reset {
+	__u64 lost; /* records of the VM that were lost so far */
+	__u64 spare[4];
+};
+
+struct kes_vm_info {
+	__u32 vcpus;   /* made so far */
+	__u32 flags;   /* kes_vm_info_flag */
+	__u32 creator; /* thread id of who made the VM: kvm->userspace_pid */
+	__u32 spare;
+	__u64 spare2[3];
+};
+
+enum kes_text_about {
+	KES_TEXT_NAME = 0,
+	KES_TEXT_UUID = 1,
+	KES_TEXT_CGROUP = 2,
+	KES_TEXT_MAX,
+};
+#define KES_TEXT_PIECE 36
+#define KES_TEXT_LIMIT 256 /* bytes of a whole text, its end not counted */
+
+/* Texts are other people's bytes, never terminated. kes_record.seq is where in the text the piece
+ * belongs: 0 begins a new one. */
+struct kes_text {
+	__u8 about;       /* kes_text_about */
+	__u8 size;        /* bytes in this piece */
+	__u16 total : 15; /* of the whole text */
+	__u16 cut : 1;    /* the text was longer than KES_TEXT_LIMIT */
+	char bytes[KES_TEXT_PIECE];
+};
+
+enum kes_snapshot_phase {
+	KES_SNAPSHOT_BEGIN = 0,
+	KES_SNAPSHOT_END = 1,
+};
+
+struct kes_snapshot {
+	__u32 phase;  /* kes_snapshot_phase */
+	__u32 number; /* of this snapshot */
+	__u64 pages;  /* END: how many KES_PAGES it had */
+	__u64 lost;   /* BEGIN: records of the VM that were lost so far */
+	__u64 spare[2];
+};
+
+/* Frames whose attributes are not 0. All others of the snapshot have 0. */
+struct kes_pages {
+	__u64 gfn;
+	__u64 npages;     /* frames */
+	__u64 attributes; /* raw */
+	__u64 bits;       /* which of [gfn, gfn + 64) have them, if npages is at most 64 */
+	__u32 index;      /* 0-based, within the snapshot */
+	__u32 number;     /* of the snapshot */
 };
 
 struct kes_loss {
@@ -178,6 +254,11 @@ struct kes_record {
 		struct kes_attrs set_attrs;
 		struct kes_loss loss;
 		struct kes_count count;
+		struct kes_vm_info vm_info;
+		struct kes_reset reset;
+		struct kes_text text;
+		struct kes_snapshot snapshot;
+		struct kes_pages pages;
 		__u64 payload[5];
 	};
 };
@@ -190,6 +271,11 @@ _Static_assert(sizeof(struct kes_fault) == 40, "wire: fault");
 _Static_assert(sizeof(struct kes_attrs) == 40, "wire: attrs");
 _Static_assert(sizeof(struct kes_loss) == 40, "wire: loss");
 _Static_assert(sizeof(struct kes_count) == 40, "wire: count");
+_Static_assert(sizeof(struct kes_reset) == 40, "wire: reset");
+_Static_assert(sizeof(struct kes_vm_info) == 40, "wire: vm_info");
+_Static_assert(sizeof(struct kes_text) == 40, "wire: text");
+_Static_assert(sizeof(struct kes_snapshot) == 40, "wire: snapshot");
+_Static_assert(sizeof(struct kes_pages) == 40, "wire: pages");
 _Static_assert(sizeof(struct kes_record) == 64, "wire: record");
 _Static_assert(__builtin_offsetof(struct kes_record, payload) == 24, "wire: payload");
 
@@ -210,8 +296,11 @@ struct kes_vm_slot {
 			       apart */
 	__u32 id;           /* 0: the slot is free */
 	__u32 pid;
-	__u32 born; /* its birth was seen and told */
-	__u32 spare;
+	__u32 born;       /* its birth was seen and told */
+	__u32 creator;    /* kvm->userspace_pid: whose uevents are this VM's */
+	__u32 told_vcpus; /* in the last VM_INFO */
+	__u32 has_attributes;
+	__u64 seen_ns; /* when the last inventory found a file of it */
 };
 
 enum kes_vcpu_state {
@@ -232,7 +321,43 @@ struct kes_vcpu {
 	__u8 cpl_readable; /* its vcpu_svm checked out */
 	__u8 unhooked;     /* its open request was made while no hook would see the answer */
 	__u8 enabled;      /* conversion hypercalls went to the VMM when it was last looked up */
-	__u8 spare[2];
+	__u8 at_reset;     /* it entered last at the reset vector, or was not seen entering */
+	__u8 spare;
+};
+
+/* A call of a thread that sets memory attributes, while it lasts. */
+struct kes_call {
+	__u64 kvm;
+	__u64 arg;                   /* of the ioctl: where its arguments are in user memory */
+	__u64 gpa, size, attributes; /* as read at the entry, or as KVM took them */
+	__u64 begin;                 /* seq of its ATTRS_BEGIN, plus one; 0: none was sent */
+	__u32 slot, vm;
+	__u8 readable; /* the arguments could be read */
+	__u8 locked;   /* they are KVM's own */
+	__u8 orphan;   /* it was under way before the hook on its end came */
+	__u8 spare[5];
+};
+#define KES_MAX_CALLS 4096
+
+/* What the C half asks of the reader of attributes, and what that says. */
+enum kes_reading_state {
+	KES_READING_NONE = 0,
+	KES_READING_ASKED = 1, /* set by the C half; still so afterwards: the VM was not found */
+	KES_READING_MORE = 2,  /* a part was read: run it again */
+	KES_READING_DONE = 3,
+	KES_READING_BUSY = 4,   /* a change is under way that is not watched: try again later */
+	KES_READING_FAILED = 5, /* the ring was full: begin again */
+};
+
+struct kes_reading {
+	__u64 kvm;                                 /* of which VM */
+	__u64 cursor;                              /* the next gfn to read */
+	__u64 run_gfn, run_npages, run_attributes; /* equal frames, not yet sent */
+	__u64 pages;                               /* KES_PAGES sent */
+	__u32 slot;
+	__u32 number;     /* of the snapshot */
+	__u32 state;      /* kes_reading_state */
+	__u32 check_lock; /* calls that were under way when the hooks came leave no trace */
 };
 
 struct kes_count_key {
@@ -241,13 +366,21 @@ struct kes_count_key {
 	__u16 index;
 };
 
-/* Where most keys are counted: on each CPU, one place that belongs to the first key that hashes to it,
- * until its process is gone. */
+/* Where most keys are counted: on each CPU, one place that belongs to the first key that hashes to
+ * it, until its process is gone. */
 #define KES_TALLY_BITS 10
 #define KES_TALLIES    (1 << KES_TALLY_BITS)
 struct kes_tally {
 	__u64 who; /* tgid << 32 | counter << 16 | index; 0: free */
 	__u64 n;
+};
+
+/* Hooks on calls that set attributes, as the tool's own call makes them fire. */
+enum kes_proof {
+	KES_PROOF_ENTRY = 0,
+	KES_PROOF_LOCKED = 1,
+	KES_PROOF_END = 2,
+	KES_PROOF_MAX,
 };
 
 struct kes_host {
@@ -256,11 +389,15 @@ struct kes_host {
 	__u64 unhooked;            /* requests made while no hook would see their answer ... */
 	__u64 settled;             /* ... of which so many were settled otherwise */
 	__u64 lost[KES_CAUSE_MAX]; /* what no VM can be charged with */
+	__u64 holders; /* files of VMs that are not known, held by others than their VMM */
+	__u64 proofs[KES_PROOF_MAX];
 };
 
 /* Written by the C half only. */
 struct kes_control {
 	__u32 answers_hooked; /* a hook on KVM_RUN's entry is attached */
+	__u32 inside_hooked;  /* a hook where KVM holds its lock tells of changes of attributes */
+	__u32 any_holder;     /* the inventory takes a VM of whoever holds it */
 	__u32 spare;
 	__u64 written_off; /* unhooked requests that ended with their VM */
 };

@@ -36,8 +36,14 @@ static const char *const kinds[] = {
 	[KES_REFUSED] = "refused",
 	[KES_FAULT] = "fault",
 	[KES_ATTRS] = "attrs",
+	[KES_ATTRS_BEGIN] = "attrs_begin",
+	[KES_RESET] = "reset",
+	[KES_VM_INFO] = "vm_info",
 	[KES_LOSS] = "loss",
 	[KES_COUNT] = "count",
+	[KES_TEXT] = "text",
+	[KES_SNAPSHOT] = "snapshot",
+	[KES_PAGES] = "pages",
 };
 _Static_assert(ARRAY_SIZE(kinds) == KES_KIND_MAX, "a name for each kind");
 

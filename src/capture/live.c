@@ -2,14 +2,11 @@
 #include "capture/live.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -32,6 +29,14 @@ static const struct hook hook_rows[LIVE_HOOKS] = {
 	[LIVE_ANSWER_RUN] = ROW("fentry/kvm_arch_vcpu_ioctl_run", "the VMM's answers"),
 	[LIVE_ANSWER_FPU] = ROW("tp_btf/kvm_fpu", "the VMM's answers, without trampolines"),
 	[LIVE_END] = ROW("fentry/kvm_arch_destroy_vm", "the end of VMs, at once"),
+	[LIVE_CALL] = ROW("fentry/__x64_sys_ioctl", "changes of memory attributes: entry"),
+	[LIVE_CALL_END] = ROW("fexit/__x64_sys_ioctl", "changes of memory attributes: result"),
+	[LIVE_CALL_LOCKED] = ROW("fentry/kvm_range_has_memory_attributes",
+		"changes of memory attributes: KVM's own order"),
+	[LIVE_CALL_PLAIN] =
+		ROW("tp_btf/sys_enter", "changes of memory attributes, without trampolines"),
+	[LIVE_CALL_PLAIN_END] = ROW("tp_btf/sys_exit", "their result, without trampolines"),
+	[LIVE_READING] = ROW("iter/task_file/attributes", "memory attributes, read back"),
 };
 
 const char *hook_state_name(enum hook_state state)
@@ -57,112 +62,6 @@ __attribute__((format(printf, 2, 0))) static int print_libbpf(
 	if (!print_all || level == LIBBPF_DEBUG)
 		return 0;
 	return vfprintf(stderr, fmt, args);
-}
-
-/* ---- what this kernel has ---- */
-
-/* Whether the kernel, or its kvm module, has a tracepoint of this name that BTF describes. */
-static bool has_tracepoint(const struct btf *vmlinux, const struct btf *kvm, const char *hook)
-{
-	char type[64];
-
-	snprintf(type, sizeof(type), "btf_trace_%s", strchr(hook, '/') + 1);
-	return btf__find_by_name_kind(vmlinux, type, BTF_KIND_TYPEDEF) > 0 ||
-	       (kvm && btf__find_by_name_kind(kvm, type, BTF_KIND_TYPEDEF) > 0);
-}
-
-static bool has_function(const struct btf *vmlinux, const struct btf *kvm, const char *hook)
-{
-	const char *name = strchr(hook, '/') + 1;
-
-	return btf__find_by_name_kind(vmlinux, name, BTF_KIND_FUNC) > 0 ||
-	       (kvm && btf__find_by_name_kind(kvm, name, BTF_KIND_FUNC) > 0);
-}
-
-/* Whether the kernel takes a trampoline at all: an empty program on a function that nobody calls
- * but the kernel's own BPF tests. Spares loading our second object where it cannot work. 0 or a
- * negative errno; a kernel without that function counts as willing. */
-static int probe_trampoline(const struct btf *vmlinux)
-{
-	static const struct bpf_insn empty[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
-	_cleanup_close_ int program = -1, link = -1;
-	int id = btf__find_by_name_kind(vmlinux, "bpf_fentry_test1", BTF_KIND_FUNC);
-
-	if (id <= 0)
-		return 0;
-	options.attach_btf_id = (uint32_t)id;
-	program = bpf_prog_load(
-		BPF_PROG_TYPE_TRACING, "kes_probe", "GPL", empty, ARRAY_SIZE(empty), &options);
-	if (program < 0)
-		return program;
-	link = bpf_raw_tracepoint_open(NULL, program);
-	return link < 0 ? link : 0;
-}
-
-static int probe_kernel(struct live *live, struct error *err)
-{
-	static const int needed[] = {LIVE_HYPERCALL, LIVE_EXIT};
-	static const int functions[] = {LIVE_ANSWER_RUN, LIVE_END};
-	static const int tracepoints[] = {LIVE_HYPERCALL, LIVE_EXIT, LIVE_BIRTH, LIVE_ANSWER_FPU};
-	struct btf *vmlinux, *kvm;
-	int r = 0;
-
-	vmlinux = btf__load_vmlinux_btf();
-	if (!vmlinux) {
-		error_set(err, -ENOTSUP, "the kernel has no type information (BTF): %s",
-			strerror(errno));
-		error_advise(err,
-			"kvm-encstat needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, which "
-			"distribution kernels are; /sys/kernel/btf/vmlinux shows it");
-		return -ENOTSUP;
-	}
-	kvm = btf__load_module_btf("kvm", vmlinux); /* NULL where KVM is built in */
-	for (size_t i = 0; i < ARRAY_SIZE(tracepoints); i++) {
-		struct hook *hook = &live->hooks[tracepoints[i]];
-
-		if (has_tracepoint(vmlinux, kvm, hook->name))
-			hook->state = HOOK_STANDBY;
-	}
-	if (btf__find_by_name_kind(vmlinux, "bpf_iter__task_file", BTF_KIND_STRUCT) > 0)
-		live->hooks[LIVE_INVENTORY].state = HOOK_STANDBY;
-	for (size_t i = 0; i < ARRAY_SIZE(needed) && !r; i++)
-		if (live->hooks[needed[i]].state == HOOK_ABSENT) {
-			r = error_set(err, -ENODEV,
-				"KVM is not there: no %s in the kernel or a module",
-				live->hooks[needed[i]].name);
-			error_advise(err, "load it: modprobe kvm_amd, or modprobe kvm_intel");
-		}
-	live->rdonly_cast = btf__find_by_name_kind(vmlinux, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
-	live->trampoline_err = probe_trampoline(vmlinux);
-	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
-		if (has_function(vmlinux, kvm, live->hooks[functions[i]].name))
-			live->hooks[functions[i]].state = HOOK_STANDBY;
-	btf__free(kvm);
-	btf__free(vmlinux);
-	return r;
-}
-
-static bool file_has_word(const char *path, const char *word)
-{
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-	char text[8192];
-	size_t n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
-
-	text[n] = '\0';
-	for (const char *at = text; (at = strstr(at, word)); at++)
-		if (at > text && at[-1] == ' ' && strchr(" \n", at[strlen(word)]))
-			return true;
-	return false;
-}
-
-/* Whether kvm-amd is what drives vCPUs here; bpf/ proves it again for each vCPU. */
-static bool host_is_svm(void)
-{
-	return file_has_word("/proc/cpuinfo", "svm") && !access("/sys/module/kvm_amd", F_OK);
 }
 
 /* ---- load ---- */
@@ -203,6 +102,30 @@ static struct bpf_program *observe_program(const struct live *live, enum live_ho
 		return live->observe->progs.list_vms;
 	case LIVE_ANSWER_FPU:
 		return live->observe->progs.on_fpu;
+	case LIVE_CALL_PLAIN:
+		return live->observe->progs.on_sys_enter;
+	case LIVE_CALL_PLAIN_END:
+		return live->observe->progs.on_sys_exit;
+	case LIVE_READING:
+		return live->observe->progs.read_attributes;
+	default:
+		return NULL;
+	}
+}
+
+static struct bpf_program *trampoline_program(const struct live *live, enum live_hook hook)
+{
+	switch (hook) {
+	case LIVE_ANSWER_RUN:
+		return live->trampoline->progs.on_run;
+	case LIVE_END:
+		return live->trampoline->progs.on_destroy;
+	case LIVE_CALL:
+		return live->trampoline->progs.on_ioctl;
+	case LIVE_CALL_END:
+		return live->trampoline->progs.on_ioctl_end;
+	case LIVE_CALL_LOCKED:
+		return live->trampoline->progs.on_attributes_locked;
 	default:
 		return NULL;
 	}
@@ -210,11 +133,9 @@ static struct bpf_program *observe_program(const struct live *live, enum live_ho
 
 struct bpf_program *live_program(const struct live *live, enum live_hook hook)
 {
-	if (hook == LIVE_ANSWER_RUN)
-		return live->trampoline ? live->trampoline->progs.on_run : NULL;
-	if (hook == LIVE_END)
-		return live->trampoline ? live->trampoline->progs.on_destroy : NULL;
-	return observe_program(live, hook);
+	struct bpf_program *program = observe_program(live, hook);
+
+	return program || !live->trampoline ? program : trampoline_program(live, hook);
 }
 
 static int load_observe(struct live *live, const struct live_options *options, struct error *err)
@@ -229,7 +150,9 @@ static int load_observe(struct live *live, const struct live_options *options, s
 	bpf_map__set_max_entries(live->observe->maps.ring, (uint32_t)live->ring_bytes);
 	live->n_tallies = (size_t)libbpf_num_possible_cpus() * KES_TALLIES;
 	bpf_map__set_max_entries(live->observe->maps.tallies, (uint32_t)live->n_tallies);
-	live->observe->rodata->host_is_svm = host_is_svm();
+	live->observe->rodata->host_is_svm = live_host_is_svm();
+	live->observe->rodata->own_tgid = (uint32_t)getpid();
+	live->observe->rodata->snapshot_room = live->ring_bytes / 2;
 	live->observe->rodata->has_rdonly_cast = live->rdonly_cast;
 	live->observe->rodata->wake_bytes = live->ring_bytes / 4;
 	for (int i = 0; i < LIVE_HOOKS; i++) {
@@ -253,10 +176,13 @@ static int open_trampoline(struct live *live)
 	live->trampoline->rodata->host_is_svm = live->observe->rodata->host_is_svm;
 	live->trampoline->rodata->has_rdonly_cast = live->rdonly_cast;
 	live->trampoline->rodata->wake_bytes = live->observe->rodata->wake_bytes;
-	bpf_program__set_autoload(
-		live->trampoline->progs.on_run, live->hooks[LIVE_ANSWER_RUN].state == HOOK_STANDBY);
-	bpf_program__set_autoload(
-		live->trampoline->progs.on_destroy, live->hooks[LIVE_END].state == HOOK_STANDBY);
+	live->trampoline->rodata->own_tgid = live->observe->rodata->own_tgid;
+	for (int i = 0; i < LIVE_HOOKS; i++) {
+		struct bpf_program *program = trampoline_program(live, i);
+
+		if (program)
+			bpf_program__set_autoload(program, live->hooks[i].state == HOOK_STANDBY);
+	}
 	bpf_object__for_each_map(map, live->trampoline->obj)
 	{
 		struct bpf_map *shared =
@@ -272,7 +198,8 @@ static int open_trampoline(struct live *live)
  */
 static void load_trampoline(struct live *live)
 {
-	static const int hooks[] = {LIVE_ANSWER_RUN, LIVE_END};
+	static const int hooks[] = {
+		LIVE_ANSWER_RUN, LIVE_END, LIVE_CALL, LIVE_CALL_END, LIVE_CALL_LOCKED};
 	int r = live->trampoline_err ? live->trampoline_err : open_trampoline(live);
 
 	if (!r)
@@ -288,7 +215,7 @@ static void load_trampoline(struct live *live)
 
 /* ---- attach ---- */
 
-static int attach(struct live *live, enum live_hook i)
+int live_attach(struct live *live, enum live_hook i)
 {
 	struct hook *hook = &live->hooks[i];
 
@@ -312,9 +239,9 @@ int live_hook_answers(struct live *live)
 
 	if (live->control.answers_hooked)
 		return 0;
-	r = attach(live, LIVE_ANSWER_RUN);
+	r = live_attach(live, LIVE_ANSWER_RUN);
 	if (r)
-		r = attach(live, LIVE_ANSWER_FPU);
+		r = live_attach(live, LIVE_ANSWER_FPU);
 	if (r)
 		return r;
 	live->answers_hooked_ns = clock_now_ns();
@@ -323,9 +250,17 @@ int live_hook_answers(struct live *live)
 	return 0;
 }
 
+void live_detach(struct live *live, enum live_hook i)
+{
+	bpf_link__destroy(live->links[i]);
+	live->links[i] = NULL;
+	if (live->hooks[i].state == HOOK_ATTACHED)
+		live->hooks[i].state = HOOK_STANDBY;
+}
+
 void live_hook_answers_again(struct live *live)
 {
-	attach(live, LIVE_ANSWER_FPU);
+	live_attach(live, LIVE_ANSWER_FPU);
 	live->answers_hooked_ns = clock_now_ns();
 }
 
@@ -335,7 +270,7 @@ static int attach_all(struct live *live, struct error *err)
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
-		r = attach(live, needed[i]);
+		r = live_attach(live, needed[i]);
 		if (r) {
 			error_set(err, r, "attaching to %s failed: %s", live->hooks[needed[i]].name,
 				strerror(-r));
@@ -345,9 +280,9 @@ static int attach_all(struct live *live, struct error *err)
 			return r;
 		}
 	}
-	attach(live, LIVE_END);
-	attach(live, LIVE_BIRTH);
-	attach(live, LIVE_INVENTORY);
+	live_attach(live, LIVE_END);
+	live_attach(live, LIVE_BIRTH);
+	live_attach(live, LIVE_INVENTORY);
 	return 0;
 }
 
@@ -362,11 +297,11 @@ int live_new(struct live **ret, const struct live_options *options, struct error
 	if (!live)
 		return error_set(err, -ENOMEM, "out of memory");
 	memcpy(live->hooks, hook_rows, sizeof(hook_rows));
-	live->stats_fd = -1;
+	live->stats_fd = live->uevents = -1;
 	print_all = options->verbose;
 	libbpf_set_print(print_libbpf);
 
-	r = probe_kernel(live, err);
+	r = live_probe(live, err);
 	if (r)
 		return r;
 	if (options->count_runs)
@@ -383,8 +318,10 @@ int live_new(struct live **ret, const struct live_options *options, struct error
 	r = attach_all(live, err);
 	if (r)
 		return r;
-	if (options->answers_now)
+	if (options->hook_now)
 		live_hook_answers(live);
+	if (options->prove_all || (options->hook_now && live->kernel_has_attributes))
+		live_hook_attributes(live);
 	live_inventory(live);
 	live->setup_ns = clock_now_ns() - start;
 	*ret = TAKE_PTR(live);
@@ -408,21 +345,38 @@ void live_free(struct live **pointer)
 	*pointer = NULL;
 }
 
+/* Runs an iterator to its end. The programs write records, not text. */
+int live_iterate(const struct bpf_link *link)
+{
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
+	char nothing[64];
+
+	if (fd < 0)
+		return -errno;
+	while (read(fd, nothing, sizeof(nothing)) > 0)
+		;
+	return 0;
+}
+
+/* A second look takes VMs of whoever holds them: those whose VMM is gone, or gave them away. */
 int live_inventory(struct live *live)
 {
-	_cleanup_close_ int fd = -1;
-	char nothing[64];
+	uint64_t holders = live_host(live).holders;
+	int r;
 
 	if (!live->links[LIVE_INVENTORY])
 		return -ENOENT;
-	fd = bpf_iter_create(bpf_link__fd(live->links[LIVE_INVENTORY]));
-	if (fd < 0)
-		return -errno;
 	live->vms_came = false;
 	live->inventory_ns = clock_now_ns();
-	while (read(fd, nothing, sizeof(nothing)) > 0)
-		; /* the program writes records, not text */
-	return 0;
+	r = live_iterate(live->links[LIVE_INVENTORY]);
+	if (r || live_host(live).holders == holders)
+		return r;
+	live->control.any_holder = 1;
+	live_write_control(live);
+	r = live_iterate(live->links[LIVE_INVENTORY]);
+	live->control.any_holder = 0;
+	live_write_control(live);
+	return r;
 }
 
 const char *live_shortcoming(const struct live *live)
@@ -439,6 +393,9 @@ const char *live_shortcoming(const struct live *live)
 	if (hooks[LIVE_INVENTORY].state != HOOK_ATTACHED)
 		return "this kernel has no iterator over files: VMs that run already are seen when "
 		       "they convert";
+	if (live->kernel_has_attributes && hooks[LIVE_READING].state < HOOK_STANDBY)
+		return "this kernel's memory attributes cannot be read back: the host plane of VMs "
+		       "that run already stays unknown";
 	return NULL;
 }
 

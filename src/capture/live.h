@@ -20,7 +20,8 @@ struct live;
 struct live_options {
 	size_t ring_bytes;   /* rounded up to a power of two of pages; 0: LIVE_RING_DEFAULT */
 	bool no_trampolines; /* do as on a kernel that refuses them */
-	bool answers_now;    /* hook answers at once, not when the first VM comes that may ask */
+	bool hook_now;       /* hook all at once, not when the first VM comes that needs it */
+	bool prove_all;      /* attach what only VMs with attributes need, wherever it can be */
 	bool count_runs;     /* have the kernel count and time the programs' runs */
 	bool verbose;        /* libbpf's own words to stderr */
 };
@@ -62,6 +63,15 @@ int live_collect(struct live *live, record_fn take, void *context);
 
 /* Looks for VMs that live already and where the memory of each is; what is new comes as records. */
 int live_inventory(struct live *live);
+
+/* Reads back from the kernel what the host plane of a VM is; it comes as records. -ENOENT: no such
+ * VM, or no file of it is to be found. -EAGAIN: not now. -ENOTSUP: not on this kernel, or the VM
+ * has none. */
+int live_read_attributes(struct live *live, uint32_t vm, record_fn take, void *context);
+
+/* Whether KVM's modules are there, so that live_new() is worth trying: its device is registered
+ * last. */
+bool live_kvm_is_there(void);
 
 /* The hooks with their states; the array is live's. */
 const struct hook *live_hooks(struct live *live, size_t *ret_n);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between live.c (programs and hooks), live_tables.c (ring and VMs) and live_counts.c (counters).
+/*
+ * Between the files of live: live.c (programs and hooks), live_probe.c (what the kernel has),
+ * live_attributes.c (the host plane), live_tables.c (ring and VMs), live_ends.c (the end of VMs),
+ * live_identity.c (names), live_counts.c (counters).
  */
 #ifndef CAPTURE_LIVE_PRIVATE_H
 #define CAPTURE_LIVE_PRIVATE_H
@@ -16,11 +19,17 @@ enum live_hook {
 	LIVE_ANSWER_RUN,
 	LIVE_ANSWER_FPU,
 	LIVE_END,
+	LIVE_CALL,
+	LIVE_CALL_END,
+	LIVE_CALL_LOCKED,
+	LIVE_CALL_PLAIN,
+	LIVE_CALL_PLAIN_END,
+	LIVE_READING,
 	LIVE_HOOKS,
 };
 
 struct counted; /* live_counts.c: the last total sent of one counter */
-struct watched; /* live_tables.c: a VMM whose end tells that of its VM */
+struct watched; /* live_ends.c: a VMM whose end may be that of its VMs */
 
 struct live {
 	struct observe *observe;
@@ -28,7 +37,10 @@ struct live {
 	struct bpf_link *links[LIVE_HOOKS];
 	struct hook hooks[LIVE_HOOKS];
 	int stats_fd;
-	bool rdonly_cast;   /* the kernel has bpf_rdonly_cast() */
+	bool rdonly_cast; /* the kernel has bpf_rdonly_cast() */
+	bool kernel_has_attributes;
+	bool attributes_hooked;
+	uint32_t snapshots; /* number of the last one */
 	int trampoline_err; /* why there are none */
 	size_t ring_bytes;
 	uint64_t setup_ns;
@@ -50,19 +62,52 @@ struct live {
 	int cpus;
 	struct kes_count_key *count_keys; /* one batch of counts */
 	uint64_t *count_values;           /* its values, [key * cpus + cpu] */
-	struct kes_tally *tallies; /* the kernel's own */
+	struct kes_tally *tallies;        /* the kernel's own */
 	size_t n_tallies;
-	uint32_t *mixed;                  /* pids whose counts are several VMs' */
+	uint32_t *mixed; /* pids whose counts are several VMs' */
 	size_t n_mixed;
+	int uevents; /* socket, -1: this host has none for us */
 	struct watched *watched;
 	size_t n_watched;
 };
 
+/* live_probe.c: fills the states of the hooks, and what else depends on the kernel. */
+int live_probe(struct live *live, struct error *err);
+
+/* Whether kvm-amd is what drives vCPUs here; bpf/ proves it again for each vCPU. */
+bool live_host_is_svm(void);
+
 struct bpf_program *live_program(const struct live *live, enum live_hook hook);
+int live_attach(struct live *live, enum live_hook i); /* a hook in standby */
+void live_detach(struct live *live, enum live_hook i);
+int live_iterate(const struct bpf_link *link);
 void live_write_control(struct live *live);
+struct kes_host live_host(const struct live *live);
+uint32_t live_slots_used(const struct live *live);
+/* 0 and the slot's content, or -ENOENT for a slot that is free. */
+int live_slot(const struct live *live, uint32_t index, struct kes_vm_slot *ret);
+int live_consume(struct live *live);
 int live_hook_answers(struct live *live);
 void live_hook_answers_again(
 	struct live *live); /* the one in use does not fire: take the other, too */
+
+/* live_attributes.c: changes of attributes are watched from here on, through hooks that were seen
+ * firing. -ENOTSUP where none fires. */
+int live_hook_attributes(struct live *live);
+
+/* live_ends.c: VMs whose end no hook in KVM tells. */
+int ends_init(struct live *live);
+void ends_free(struct live *live);
+/* A VM of this process has come. */
+void ends_watch(struct live *live, uint32_t pid);
+/* Something is there to read on the fd that epoll named by this number. */
+int ends_on_event(struct live *live, uint32_t number);
+/* Ends the VM in the slot for the C half, with a record. */
+int ends_send(
+	struct live *live, struct kes_vm_slot *slot, uint32_t index, record_fn take, void *context);
+
+/* live_identity.c: what /proc says of a VMM, as records about its VM. */
+int identity_send(uint32_t vm, uint32_t pid, record_fn take, void *context);
 
 /* The ring's reader and the memory of what was sent. Freed by live_tables_free(), also after an
  * error. */

@@ -3,10 +3,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -17,11 +15,6 @@
 #define INVENTORY_NS 100000000ull /* the least time between two inventories that new VMs cause */
 #define EPOLL_EVENTS 16
 
-struct watched {
-	uint32_t pid;
-	int pidfd;
-};
-
 void live_write_control(struct live *live)
 {
 	static const uint32_t zero;
@@ -30,79 +23,30 @@ void live_write_control(struct live *live)
 		table_fd(live->observe->maps.control), &zero, &live->control, BPF_EXIST);
 }
 
-/* ---- the end of VMs where no hook tells it: with their VMM ---- */
-
-static void watch(struct live *live, uint32_t pid)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.u32 = pid};
-	struct watched *grown;
-	int fd;
-
-	for (size_t i = 0; i < live->n_watched; i++)
-		if (live->watched[i].pid == pid)
-			return;
-	grown = reallocarray(live->watched, live->n_watched + 1, sizeof(*grown));
-	if (!grown)
-		return;
-	live->watched = grown;
-	fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd < 0)
-		return;
-	if (epoll_ctl(live->epoll_fd, EPOLL_CTL_ADD, fd, &event)) {
-		close(fd);
-		return;
-	}
-	live->watched[live->n_watched++] = (struct watched){.pid = pid, .pidfd = fd};
-}
-
-static int send_end(
-	struct live *live, struct kes_vm_slot *slot, uint32_t index, record_fn take, void *context)
-{
-	struct kes_record r = {
-		.ts_ns = clock_now_ns(),
-		.vm = slot->id,
-		.kind = KES_VM_END,
-		.seq = slot->seq++,
-		.vm_end = {.sent = slot->seq, .slot = index},
-	};
-	uint64_t kvm = slot->kvm;
-
-	slot->kvm = 0;
-	bpf_map_update_elem(table_fd(live->observe->maps.vms), &index, slot, BPF_EXIST);
-	if (kvm)
-		bpf_map_delete_elem(table_fd(live->observe->maps.slot_of), &kvm);
-	live->end_seen[index] = slot->id;
-	return take(context, &r, 1);
-}
-
-static uint32_t slots_used(const struct live *live)
+struct kes_host live_host(const struct live *live)
 {
 	static const uint32_t zero;
 	struct kes_host host = {};
 
 	bpf_map_lookup_elem(table_fd(live->observe->maps.host), &zero, &host);
-	return host.slots < KES_MAX_VMS ? host.slots : KES_MAX_VMS;
+	return host;
 }
 
-static int end_process(struct live *live, uint32_t pid)
+uint32_t live_slots_used(const struct live *live)
 {
-	uint32_t used = slots_used(live);
-	int r = 0;
+	uint32_t slots = live_host(live).slots;
 
-	for (size_t i = 0; i < live->n_watched; i++)
-		if (live->watched[i].pid == pid) {
-			close(live->watched[i].pidfd); /* and out of the epoll set */
-			live->watched[i] = live->watched[--live->n_watched];
-			break;
-		}
-	for (uint32_t i = 0; i < used && !r; i++) {
-		struct kes_vm_slot slot;
+	return slots < KES_MAX_VMS ? slots : KES_MAX_VMS;
+}
 
-		if (!bpf_map_lookup_elem(table_fd(live->observe->maps.vms), &i, &slot) && slot.id &&
-			slot.kvm && slot.pid == pid)
-			r = send_end(live, &slot, i, live->take, live->context);
-	}
-	return r;
+int live_slot(const struct live *live, uint32_t index, struct kes_vm_slot *ret)
+{
+	struct kes_vm_slot slot;
+
+	if (bpf_map_lookup_elem(table_fd(live->observe->maps.vms), &index, &slot) || !slot.id)
+		return -ENOENT;
+	*ret = slot;
+	return 0;
 }
 
 /* ---- the ring ---- */
@@ -117,16 +61,23 @@ static int on_record(void *context, void *data, size_t size)
 {
 	struct live *live = context;
 	const struct kes_record *r = data;
+	int ret;
 
 	if (size < sizeof(*r))
 		return -EPROTO;
 	switch (r->kind) {
 	case KES_VM_NEW:
-		if (live->hooks[LIVE_END].state != HOOK_ATTACHED)
-			watch(live, r->vm_new.pid);
+		ends_watch(live, r->vm_new.pid);
 		if (can_request(&r->vm_new))
 			live_hook_answers(live);
 		live->vms_came = true;
+		ret = identity_send(r->vm, r->vm_new.pid, live->take, live->context);
+		if (ret)
+			return ret;
+		break;
+	case KES_VM_INFO:
+		if (r->vm_info.flags & KES_VM_HAS_ATTRIBUTES)
+			live_hook_attributes(live);
 		break;
 	case KES_REQUEST:
 		live_hook_answers(live);
@@ -148,7 +99,7 @@ static int on_record(void *context, void *data, size_t size)
 	return live->take(live->context, r, 1);
 }
 
-static int consume(struct live *live)
+int live_consume(struct live *live)
 {
 	int r = ring_buffer__consume(live->ring);
 
@@ -165,14 +116,14 @@ int live_poll(struct live *live, int timeout_ms, record_fn take, void *context)
 	n = epoll_wait(live->epoll_fd, events, EPOLL_EVENTS, timeout_ms);
 	if (n < 0 && errno != EINTR)
 		return -errno;
-	r = consume(live);
+	r = live_consume(live);
 	if (!r && live->vms_came && clock_now_ns() - live->inventory_ns >= INVENTORY_NS) {
 		live_inventory(live); /* where a new VM has its memory */
-		r = consume(live);
+		r = live_consume(live);
 	}
 	for (int i = 0; i < n && !r; i++)
 		if (events[i].data.u32)
-			r = end_process(live, events[i].data.u32);
+			r = ends_on_event(live, events[i].data.u32);
 	return r ? r : n < 0 ? -EINTR : 0;
 }
 
@@ -256,13 +207,13 @@ static void free_slot(struct live *live, uint32_t index)
 static int collect_vms(struct live *live, struct owners *owners, uint32_t ended[], size_t *n_ended,
 	record_fn take, void *context)
 {
-	uint32_t used = slots_used(live);
+	uint32_t used = live_slots_used(live);
 
 	for (uint32_t i = 0; i < used; i++) {
 		struct kes_vm_slot slot;
 		int r;
 
-		if (bpf_map_lookup_elem(table_fd(live->observe->maps.vms), &i, &slot) || !slot.id)
+		if (live_slot(live, i, &slot))
 			continue;
 		r = collect_losses(
 			slot.id, slot.lost, &live->lost_sent[i * KES_CAUSE_MAX], take, context);
@@ -274,7 +225,7 @@ static int collect_vms(struct live *live, struct owners *owners, uint32_t ended[
 			continue;
 		if (live->end_seen[i] !=
 			slot.id) /* its last record was lost, or is still on the ring */
-			r = live->ending[i] == slot.id ? send_end(live, &slot, i, take, context)
+			r = live->ending[i] == slot.id ? ends_send(live, &slot, i, take, context)
 						       : 0;
 		else
 			ended[(*n_ended)++] = i;
@@ -287,22 +238,19 @@ static int collect_vms(struct live *live, struct owners *owners, uint32_t ended[
 
 int live_collect(struct live *live, record_fn take, void *context)
 {
-	static const uint32_t zero;
 	struct owners owners = {};
 	_cleanup_free_ uint32_t *ended = calloc(KES_MAX_VMS, sizeof(*ended));
 	_cleanup_free_ struct owner *list = calloc(KES_MAX_VMS, sizeof(*list));
-	struct kes_host host;
+	struct kes_host host = live_host(live);
 	size_t n_ended = 0;
 	int r;
 
 	if (!ended || !list)
 		return -ENOMEM;
 	owners.list = list;
-	if (!bpf_map_lookup_elem(table_fd(live->observe->maps.host), &zero, &host)) {
-		r = collect_losses(0, host.lost, live->host_lost_sent, take, context);
-		if (r)
-			return r;
-	}
+	r = collect_losses(0, host.lost, live->host_lost_sent, take, context);
+	if (r)
+		return r;
 	r = collect_vms(live, &owners, ended, &n_ended, take, context);
 	if (r)
 		return r;
@@ -337,17 +285,15 @@ int live_tables_init(struct live *live)
 		return -errno;
 	if (epoll_ctl(live->epoll_fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(live->ring), &event))
 		return -errno;
-	return 0;
+	return ends_init(live);
 }
 
 void live_tables_free(struct live *live)
 {
-	for (size_t i = 0; i < live->n_watched; i++)
-		close(live->watched[i].pidfd);
+	ends_free(live);
 	ring_buffer__free(live->ring);
 	if (live->epoll_fd > 0)
 		close(live->epoll_fd);
-	free(live->watched);
 	free(live->lost_sent);
 	free(live->end_seen);
 	free(live->ending);

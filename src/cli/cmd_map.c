@@ -5,6 +5,30 @@
 #include "cli/select.h"
 #include "cli/session.h"
 
+static int write_map(const struct options *options, const struct style *style, const struct vm *vm)
+{
+	switch (options->format) {
+	case FORMAT_JSON:
+		return map_write_json(stdout, vm, options->plane);
+	case FORMAT_RANGES:
+		return map_write_ranges(stdout, vm, options->plane);
+	default:
+		return map_write_text(stdout, style, vm, options->plane);
+	}
+}
+
+static int write_diff(const struct options *options, const struct style *style, const struct vm *vm)
+{
+	switch (options->format) {
+	case FORMAT_JSON:
+		return diff_write_json(stdout, vm);
+	case FORMAT_RANGES:
+		return diff_write_ranges(stdout, vm);
+	default:
+		return diff_write_text(stdout, style, vm);
+	}
+}
+
 static int finish(
 	void *context, const struct style *style, const struct model *model, struct error *err)
 {
@@ -14,17 +38,10 @@ static int finish(
 
 	if (r)
 		return r;
-	switch (options->format) {
-	case FORMAT_JSON:
-		r = map_write_json(stdout, vm, options->plane);
-		break;
-	case FORMAT_RANGES:
-		r = map_write_ranges(stdout, vm, options->plane);
-		break;
-	default:
-		r = map_write_text(stdout, style, vm, options->plane);
-		break;
-	}
+	if (options->diff)
+		r = write_diff(options, style, vm);
+	else
+		r = write_map(options, style, vm);
 	return r ? error_set(err, r, "writing the map failed: %s", strerror(-r)) : 0;
 }
 
@@ -46,7 +63,10 @@ const struct command command_map = {
 		"that ran\n"
 		"before it was watched is that its pages are unknown. With a command it watches "
 		"that from\n"
-		"birth to end and prints the last map.",
+		"birth to end and prints the last map.\n"
+		"--plane diff prints where what the guest declared and what KVM enforces differ, "
+		"since when,\n"
+		"and who moved last.",
 	.options = OPT_READ | OPT_JSON | OPT_FORMAT | OPT_PLANE | OPT_ASCII,
 	.takes_vm = true,
 	.takes_command = true,

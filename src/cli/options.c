@@ -47,12 +47,15 @@ static int set_format(struct options *options, const char *value, struct error *
 
 static int set_plane(struct options *options, const char *value, struct error *err)
 {
+	options->diff = !strcmp(value, "diff");
+	if (options->diff)
+		return 0;
 	for (int i = 0; i < PLANES; i++)
 		if (!strcmp(value, plane_name((enum plane)i))) {
 			options->plane = (enum plane)i;
 			return 0;
 		}
-	return bad_value(err, "--plane", value, "it is guest or host");
+	return bad_value(err, "--plane", value, "it is guest, host or diff");
 }
 
 static int set_abi(struct options *options, const char *value, struct error *err)
@@ -123,6 +126,8 @@ FLAG(set_ascii, ascii)
 FLAG(set_force, force)
 FLAG(set_verbose, verbose)
 FLAG(set_no_trampolines, no_trampolines)
+FLAG(set_resync, resync)
+FLAG(set_selftest, selftest)
 
 /* ---- the table ---- */
 
@@ -137,7 +142,7 @@ static const struct row {
 	{OPT_JSON, 'j', "json", NULL, "JSON lines for programs (docs/json.md)", set_json},
 	{OPT_FORMAT, 0, "format", "FORMAT", "text, json or ranges", set_format},
 	{OPT_PLANE, 0, "plane", "PLANE",
-		"guest (what it declared) or host (what KVM's attributes say)", set_plane},
+		"guest (what it declared), host (what KVM's attributes say), or diff", set_plane},
 	{OPT_ALL, 'a', "all", NULL, "ended VMs, too", set_all},
 	{OPT_ASCII, 0, "ascii", NULL, "draw with ASCII only", set_ascii},
 	{OPT_ABI, 0, "abi", "ABI",
@@ -146,6 +151,10 @@ static const struct row {
 	{OPT_OUTPUT, 'o', "output", "FILE", "the capture to write", set_output},
 	{OPT_SAVE, 0, "save", "FILE", "also write what was read to a capture", set_save},
 	{OPT_FORCE, 'f', "force", NULL, "overwrite the capture if it exists", set_force},
+	{OPT_RESYNC, 0, "resync", NULL, "read the host planes back once more at the end",
+		set_resync},
+	{OPT_SELFTEST, 0, "selftest", NULL, "prove each hook, and that a known map comes out",
+		set_selftest},
 	{OPT_RING, 0, "ring-size", "BYTES", "size of the ring buffer (default 2M)", set_ring},
 	{OPT_TRAMPOLINES, 0, "no-trampolines", NULL, "do as on a kernel without BPF trampolines",
 		set_no_trampolines},

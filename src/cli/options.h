@@ -26,6 +26,9 @@ enum exit_status {
 struct options {
 	enum format format;
 	enum plane plane;
+	bool diff; /* --plane diff: both */
+	bool resync;
+	bool selftest;
 	enum abi abi;
 	bool abi_given;
 	bool all;
@@ -58,11 +61,13 @@ enum option_bit {
 	OPT_RING = 1 << 10,
 	OPT_OUTPUT = 1 << 11,
 	OPT_SAVE = 1 << 12,
+	OPT_RESYNC = 1 << 13,
+	OPT_SELFTEST = 1 << 14,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,
 	/* and every one that reads for a while */
-	OPT_READ = OPT_LIVE | OPT_ABI | OPT_DURATION | OPT_SAVE | OPT_FORCE,
+	OPT_READ = OPT_LIVE | OPT_ABI | OPT_DURATION | OPT_SAVE | OPT_FORCE | OPT_RESYNC,
 };
 
 struct command {

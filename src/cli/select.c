@@ -21,7 +21,9 @@ bool select_matches(const struct vm *vm, const char *word)
 		if (!*end)
 			return number == vm->id || (vm->known && number == vm->pid);
 	}
-	return !strcmp(word, vm_label(vm, label, sizeof(label))) || !strcmp(word, vm->comm);
+	return !strcmp(word, vm_label(vm, label, sizeof(label))) || !strcmp(word, vm->comm) ||
+	       (*vm->text[KES_TEXT_UUID] && !strcasecmp(word, vm->text[KES_TEXT_UUID])) ||
+	       (*vm->text[KES_TEXT_NAME] && !strcmp(word, vm->text[KES_TEXT_NAME]));
 }
 
 /* "1 guest[77], 2 guest[77]", as many as fit. */
@@ -32,11 +34,11 @@ static void list_candidates(const struct model *model, const char *word, char *t
 	text[0] = '\0';
 	for (size_t i = 0; i < model_vm_count(model) && used < size; i++) {
 		const struct vm *vm = model_vm(model, i);
-		char label[VM_LABEL_SIZE];
+		char label[VM_SHORT_SIZE];
 
 		if (select_matches(vm, word))
 			used += (size_t)snprintf(text + used, size - used, "%s%u %s",
-				used ? ", " : "", vm->id, vm_label(vm, label, sizeof(label)));
+				used ? ", " : "", vm->id, vm_label_short(vm, label));
 	}
 }
 

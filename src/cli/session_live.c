@@ -10,18 +10,23 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "capture/live.h"
+#include "capture/uevent.h"
 #include "cli/child.h"
 #include "cli/session_private.h"
 
-#define POLL_MS    50            /* how long a record may wait on the ring for company */
-#define COLLECT_NS 1000000000ull /* how often the kernel's counts are read */
+#define POLL_MS       50            /* how long a record may wait on the ring for company */
+#define COLLECT_NS    1000000000ull /* how often the kernel's counts are read */
+#define WAIT_MS       250 /* how long KVM may be there unnoticed, where the kernel does not say so */
+#define READING_NS    20000000ull /* the least time between two readings of host planes */
+#define READING_SHARE 10          /* and so many times what the last ones took */
+#define READING_TRIES 100         /* at the end, POLL_MS apart */
 
 struct loop {
 	struct session *session;
 	struct live *live;
 	struct child child;
 	int signals, epoll;
-	uint64_t end_ns, collect_ns;
+	uint64_t end_ns, collect_ns, reading_ns;
 	bool stop;
 };
 
@@ -161,6 +166,29 @@ static int collect(struct loop *loop)
 	return live_collect(loop->live, session_take, loop->session);
 }
 
+/* Reads the host planes that are not known, or (all) every one, from the kernel. *ret_again: some
+ * could not be read just now. */
+static int read_planes(struct loop *loop, bool all, bool *ret_again)
+{
+	uint64_t start = clock_now_ns(), took;
+	struct session *session = loop->session;
+	uint32_t vm = 0;
+	int r = 0;
+
+	*ret_again = false;
+	while ((vm = model_next_reading(session->model, vm, all))) {
+		r = live_read_attributes(loop->live, vm, session_take, session);
+		if (r == -EAGAIN)
+			*ret_again = true;
+		else if (r && r != -ENOENT && r != -ENOTSUP)
+			return r;
+	}
+	took = clock_now_ns() - start;
+	loop->reading_ns = start + took +
+			   (took * READING_SHARE > READING_NS ? took * READING_SHARE : READING_NS);
+	return 0;
+}
+
 /* How long to wait for events: until the next look at the ring, or the end. */
 static int timeout_ms(const struct loop *loop)
 {
@@ -176,6 +204,7 @@ static int timeout_ms(const struct loop *loop)
 static int turn(struct loop *loop)
 {
 	struct epoll_event event;
+	bool again;
 	int r;
 
 	if (epoll_wait(loop->epoll, &event, 1, timeout_ms(loop)) < 0 && errno != EINTR)
@@ -184,6 +213,8 @@ static int turn(struct loop *loop)
 	r = live_poll(loop->live, 0, session_take, loop->session);
 	if (!r && clock_now_ns() - loop->collect_ns >= COLLECT_NS)
 		r = collect(loop);
+	if (!r && clock_now_ns() >= loop->reading_ns)
+		r = read_planes(loop, false, &again);
 	if (!r && fflush(stdout))
 		r = -EPIPE;
 	if (clock_now_ns() >= loop->end_ns)
@@ -191,17 +222,32 @@ static int turn(struct loop *loop)
 	return r;
 }
 
-/* Everything that is still on its way: where memory is now, what is on the ring, the last counts.
- * Twice, since a VM whose end did not fit on the ring is closed by the second collection. */
+/* What is on the ring, and the last counts. */
+static int drain(struct loop *loop)
+{
+	int r = live_poll(loop->live, 0, session_take, loop->session);
+
+	return r ? r : collect(loop);
+}
+
+/* Everything that is still on its way: where memory is now, what is on the ring, the last counts;
+ * twice, since a VM whose end did not fit on the ring is closed by the second collection. Then the
+ * host planes that are in doubt, which may be so only for as long as a change is under way. */
 static int finish(struct loop *loop)
 {
+	bool again = true, all = loop->session->options->resync;
 	int r = 0;
 
 	live_inventory(loop->live);
-	for (int i = 0; i < 2 && !r; i++) {
-		r = live_poll(loop->live, 0, session_take, loop->session);
+	for (int i = 0; i < 2 && !r; i++)
+		r = drain(loop);
+	for (int i = 0; i < READING_TRIES && again && !r; i++) {
+		if (i)
+			live_poll(loop->live, POLL_MS, session_take, loop->session);
+		r = read_planes(loop, all, &again);
+		all = false;
 		if (!r)
-			r = collect(loop);
+			r = drain(loop);
 	}
 	return r;
 }
@@ -212,10 +258,6 @@ static int run_loop(struct loop *loop, struct error *err)
 	int r = 0;
 
 	loop->collect_ns = clock_now_ns();
-	loop->end_ns = options->duration_s > 0
-			       ? loop->collect_ns + (uint64_t)(options->duration_s * 1e9)
-		       : loop->session->reader->endless || options->command ? UINT64_MAX
-									    : 0;
 	if (options->command)
 		r = child_start(&loop->child, options->command, err);
 	if (r)
@@ -241,16 +283,76 @@ static void loop_release(struct loop *loop)
 		close(loop->epoll);
 }
 
+/* ---- a host whose KVM is still to come ---- */
+
+/* Whether it makes sense to wait for it: who starts a VM itself does not. */
+static bool may_wait(const struct session *session)
+{
+	const struct options *options = session->options;
+
+	return !options->command && (session->reader->endless || options->duration_s > 0);
+}
+
+/* Until KVM's device is there (1), or we shall end (0). The kernel says when devices come; where
+ * that cannot be heard, a look four times a second has to do. */
+static int wait_for_kvm(struct loop *loop)
+{
+	_cleanup_close_ int uevents = uevent_open();
+	struct epoll_event event;
+	struct uevent ignored;
+
+	if (uevents >= 0 && watch(loop, uevents))
+		return -errno;
+	while (!live_kvm_is_there() && !loop->stop && clock_now_ns() < loop->end_ns) {
+		if (epoll_wait(loop->epoll, &event, 1, WAIT_MS) < 0 && errno != EINTR)
+			return -errno;
+		while (uevents >= 0 && uevent_read(uevents, &ignored) != 0)
+			;
+		take_signals(loop);
+	}
+	return live_kvm_is_there() && !loop->stop;
+}
+
+/* Loads the programs, when there is a KVM to load them for. 1; 0: the time was over first. */
+static int start_live(struct loop *loop, struct error *err)
+{
+	const struct options *options = loop->session->options;
+	struct live_options live_options = {
+		.ring_bytes = options->ring_bytes,
+		.no_trampolines = options->no_trampolines,
+		.hook_now = options->command != NULL,
+		.verbose = options->verbose,
+	};
+	int r = live_new(&loop->live, &live_options, err);
+
+	if (r != -ENODEV || !may_wait(loop->session))
+		return r ? r : 1;
+	fputs("kvm-encstat: KVM is not there yet: waiting for its modules\n", stderr);
+	r = wait_for_kvm(loop);
+	if (r < 0)
+		return error_set(err, r, "waiting for KVM failed: %s", strerror(-r));
+	if (!r)
+		return 0;
+	r = live_new(&loop->live, &live_options, err);
+	if (!r)
+		fputs("kvm-encstat: KVM has come\n", stderr);
+	return r ? r : 1;
+}
+
+static void set_end(struct loop *loop)
+{
+	const struct options *options = loop->session->options;
+
+	if (options->duration_s > 0)
+		loop->end_ns = clock_now_ns() + (uint64_t)(options->duration_s * 1e9);
+	else
+		loop->end_ns = loop->session->reader->endless || options->command ? UINT64_MAX : 0;
+}
+
 int session_run_live(struct session *session, struct error *err)
 {
 	const struct options *options = session->options;
 	_cleanup_(loop_release) struct loop loop = {.session = session, .child = CHILD_NONE};
-	struct live_options live_options = {
-		.ring_bytes = options->ring_bytes,
-		.no_trampolines = options->no_trampolines,
-		.answers_now = options->command != NULL,
-		.verbose = options->verbose,
-	};
 	int r;
 
 	loop.signals = open_signals();
@@ -261,10 +363,15 @@ int session_run_live(struct session *session, struct error *err)
 	r = session_start(session, options->abi, err);
 	if (!r && options->command)
 		r = child_prepare(&loop.child, options->command, err);
-	if (!r)
-		r = live_new(&loop.live, &live_options, err);
-	if (!r)
-		r = open_capture(session, loop.live, err);
+	if (!r && watch(&loop, loop.signals))
+		r = error_set(err, -errno, "making an event loop failed: %s", strerror(errno));
+	if (r)
+		return r;
+	set_end(&loop);
+	r = start_live(&loop, err);
+	if (r <= 0)
+		return r;
+	r = open_capture(session, loop.live, err);
 	if (r)
 		return r;
 	if (options->ring_bytes && options->ring_bytes != live_ring_bytes(loop.live))
@@ -274,7 +381,7 @@ int session_run_live(struct session *session, struct error *err)
 			live_ring_bytes(loop.live));
 	if (live_shortcoming(loop.live))
 		fprintf(stderr, "kvm-encstat: %s\n", live_shortcoming(loop.live));
-	if (watch(&loop, loop.signals) || watch(&loop, live_fd(loop.live)))
+	if (watch(&loop, live_fd(loop.live)))
 		return error_set(err, -errno, "making an event loop failed: %s", strerror(errno));
 	r = run_loop(&loop, err);
 	if (!r)

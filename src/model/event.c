@@ -17,10 +17,39 @@ const char *event_kind_name(enum event_kind kind)
 		[EVENT_ATTRIBUTES] = "attributes",
 		[EVENT_LOSS] = "loss",
 		[EVENT_ABI_DOUBT] = "abi-doubt",
+		[EVENT_READING] = "reading",
+		[EVENT_RESET] = "reset",
+		[EVENT_REPRIVATISED] = "reprivatised",
 	};
 	_Static_assert(ARRAY_SIZE(names) == EVENT_KINDS, "a name for each kind of event");
 
 	return names[kind];
+}
+
+const char *prompt_name(enum prompt prompt)
+{
+	static const char *const names[] = {
+		[PROMPT_NONE] = "none",
+		[PROMPT_REQUEST] = "request",
+		[PROMPT_FAULT] = "fault",
+	};
+	_Static_assert(ARRAY_SIZE(names) == PROMPTS, "a name for each prompt");
+
+	return names[prompt];
+}
+
+const char *commit_name(enum commit commit)
+{
+	static const char *const names[] = {
+		[COMMIT_NONE] = "none",
+		[COMMIT_DONE] = "done",
+		[COMMIT_PARTLY] = "partly",
+		[COMMIT_NOT] = "not",
+		[COMMIT_UNKNOWN] = "unknown",
+	};
+	_Static_assert(ARRAY_SIZE(names) == COMMITS, "a name for each commit");
+
+	return names[commit];
 }
 
 const char *reason_name(uint32_t reason)

@@ -129,22 +129,6 @@ static struct event conversion_event(const struct model *model, enum event_kind 
 	return event;
 }
 
-/* ---- pages ---- */
-
-/* A range from outside: what lies beyond the address space of the model is cut off. */
-static int set_pages(
-	struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages, enum page_state state)
-{
-	struct pagemap *map;
-	int r = vm_plane(vm, plane, &map);
-
-	if (r || gfn >= PAGEMAP_FRAMES || !npages)
-		return r;
-	if (npages > PAGEMAP_FRAMES - gfn)
-		npages = PAGEMAP_FRAMES - gfn;
-	return pagemap_set(map, gfn, npages, state);
-}
-
 /* ---- counters ---- */
 
 /* Counts of an earlier process with this pid are not those of a new VM's. */
@@ -223,7 +207,8 @@ static int lose_answer(struct model *model, struct vm *vm, struct request *reque
 	request->open = false;
 	vm->totals.no_answer++;
 	model->totals.ledger.no_answer++;
-	r = set_pages(vm, PLANE_GUEST, request->gpa >> 12, request->npages, PAGE_UNKNOWN);
+	vm->unseen++;
+	r = vm_set_pages(vm, PLANE_GUEST, request->gpa >> 12, request->npages, PAGE_UNKNOWN, NULL);
 	return r ? r : emit(model, &event);
 }
 
@@ -339,11 +324,79 @@ static int finish_conversion(struct model *model, struct vm *vm, const struct ev
 	return emit(model, event);
 }
 
+/* What the host plane says of it at this moment: the guest goes on now. */
+static void look_at_commit(struct vm *vm, struct event *event)
+{
+	uint64_t counts[PAGE_STATES], pages;
+
+	if (!vm->host.capable)
+		return;
+	pages = vm_count_range(vm, PLANE_HOST, event->gpa >> 12, event->npages, counts);
+	if (!pages)
+		return;
+	event->committed = counts[event->to];
+	if (event->committed == pages)
+		event->commit = COMMIT_DONE;
+	else if (counts[PAGE_UNKNOWN])
+		event->commit = COMMIT_UNKNOWN;
+	else
+		event->commit = event->committed ? COMMIT_PARTLY : COMMIT_NOT;
+	vm->totals.uncommitted += event->commit == COMMIT_PARTLY || event->commit == COMMIT_NOT;
+}
+
+/* A guest that takes back nearly all it shared, and shares nothing meanwhile, prepares for another
+ * kernel (kexec), or for its end. */
+#define STREAK_LEAST 512 /* frames */
+
+static bool is_reprivatised(struct vm *vm, const struct event *event, uint64_t shared_before)
+{
+	struct streak *streak = &vm->streak;
+
+	if (event->to != PAGE_PRIVATE) {
+		*streak = (struct streak){};
+		return false;
+	}
+	if (!streak->shared)
+		streak->shared = shared_before;
+	streak->privatised += shared_before > vm->shared ? shared_before - vm->shared : 0;
+	if (streak->told || streak->shared < STREAK_LEAST ||
+		streak->privatised < streak->shared - streak->shared / 20)
+		return false;
+	streak->told = true;
+	return true;
+}
+
+/* The VMM said yes, or may have. */
+static int convert(
+	struct model *model, struct vm *vm, struct event *event, const struct kes_record *r)
+{
+	struct mover mover = {.ts_ns = r->ts_ns, .plane = PLANE_GUEST, .actor = event->vcpu};
+	bool seen = event->kind == EVENT_CONVERTED, reprivatised;
+	uint64_t shared = vm->shared;
+	struct event after;
+	int ret;
+
+	if (!seen)
+		vm->unseen++;
+	ret = vm_set_pages(vm, PLANE_GUEST, event->gpa >> 12, event->npages,
+		seen ? event->to : PAGE_UNKNOWN, &mover);
+	if (ret)
+		return ret;
+	if (seen)
+		look_at_commit(vm, event);
+	reprivatised = seen && is_reprivatised(vm, event, shared);
+	ret = finish_conversion(model, vm, event);
+	if (ret || !reprivatised)
+		return ret;
+	after = vm_event(EVENT_REPRIVATISED, vm, r);
+	after.npages = vm->shared;
+	return emit(model, &after);
+}
+
 static int on_answer(struct model *model, struct vm *vm, const struct kes_record *r)
 {
 	struct request *request = vm_request(vm, r->vcpu);
 	struct event event = conversion_event(model, EVENT_CONVERTED, vm, r);
-	enum page_state state = event.to;
 	uint64_t asked_ns = r->conversion.answer.request_ns;
 	int ret = 0;
 
@@ -367,13 +420,12 @@ static int on_answer(struct model *model, struct vm *vm, const struct kes_record
 	if (r->flags & KES_F_NO_ANSWER) {
 		event.kind = EVENT_NO_ANSWER;
 		event.has_latency = false;
-		state = PAGE_UNKNOWN;
 	} else if (event.ret) {
 		event.kind = EVENT_DENIED;
 	}
-	if (event.kind != EVENT_DENIED)
-		ret = set_pages(vm, PLANE_GUEST, event.gpa >> 12, event.npages, state);
-	return ret ? ret : finish_conversion(model, vm, &event);
+	if (event.kind == EVENT_DENIED)
+		return finish_conversion(model, vm, &event);
+	return convert(model, vm, &event, r);
 }
 
 static int on_refused(struct model *model, struct vm *vm, const struct kes_record *r)
@@ -397,23 +449,99 @@ static int on_fault(struct model *model, struct vm *vm, const struct kes_record 
 	event.fault_flags = r->fault.flags;
 	event.to = r->fault.flags & KES_MEMORY_FAULT_PRIVATE ? PAGE_PRIVATE : PAGE_SHARED;
 	event.ret = r->fault.err;
+	vm->faults[vm->n_faults++ % VM_FAULTS] =
+		(struct fault){event.gpa >> 12, event.npages, event.to};
 	return emit(model, &event);
+}
+
+/* ---- the host plane ---- */
+
+static bool overlap(uint64_t gfn, uint64_t npages, uint64_t other, uint64_t nother)
+{
+	return gfn < other ? other - gfn < npages : gfn - other < nother;
+}
+
+/* What the VMM may have done it for. */
+static enum prompt find_prompt(
+	const struct model *model, const struct vm *vm, const struct event *event)
+{
+	uint64_t gfn = event->gpa >> 12;
+
+	for (size_t i = 0; i < vm->n_requests; i++) {
+		const struct request *request = &vm->requests[i];
+
+		if (request->open &&
+			overlap(gfn, event->npages, request->gpa >> 12, request->npages) &&
+			conversion_target(model->options.abi, request->attrs) == event->to)
+			return PROMPT_REQUEST;
+	}
+	for (size_t i = 0; i < vm->n_faults && i < VM_FAULTS; i++) {
+		const struct fault *fault = &vm->faults[i];
+
+		if (overlap(gfn, event->npages, fault->gfn, fault->npages) &&
+			fault->to == event->to)
+			return PROMPT_FAULT;
+	}
+	return PROMPT_NONE;
 }
 
 static int on_attributes(struct model *model, struct vm *vm, const struct kes_record *r)
 {
 	struct event event = vm_event(EVENT_ATTRIBUTES, vm, r);
-	int ret = 0;
+	struct change change;
+	int ret = host_end(vm, r, &change);
 
+	if (ret)
+		return ret;
 	event.gpa = r->set_attrs.gpa;
 	event.npages = r->set_attrs.size >> 12;
 	event.attrs = r->set_attrs.attributes;
-	event.to = r->set_attrs.attributes & KES_ATTRIBUTE_PRIVATE ? PAGE_PRIVATE : PAGE_SHARED;
+	event.to = change.to;
 	event.ret = r->set_attrs.err;
-	if (!event.ret)
-		ret = set_pages(vm, PLANE_HOST, event.gpa >> 12, event.npages, event.to);
+	event.unsure = r->flags & KES_F_UNSURE;
+	event.tid = change.tid;
+	if (change.begin && change.begin_ns <= r->ts_ns) {
+		event.ts_ns = change.begin_ns;
+		event.latency_ns = r->ts_ns - change.begin_ns;
+		event.has_latency = true;
+	}
+	if (!event.ret) {
+		vm->totals.attributes++;
+		event.prompt = find_prompt(model, vm, &event);
+	}
+	return emit(model, &event);
+}
+
+static int on_snapshot(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event = vm_event(EVENT_READING, vm, r);
+	uint64_t before = vm->host.readings;
+	int ret = host_snapshot(vm, r);
+
+	if (ret || vm->host.readings == before)
+		return ret;
+	return emit(model, &event);
+}
+
+static void on_vm_info(struct vm *vm, const struct kes_record *r)
+{
+	vm->vcpus = r->vm_info.vcpus;
+	if (r->vm_info.flags & KES_VM_HAS_ATTRIBUTES)
+		vm->host.capable = true;
+}
+
+static int on_reset(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event = vm_event(EVENT_RESET, vm, r);
+	int ret = close_unanswered(model, vm, r);
+
+	if (!ret)
+		ret = vm_reset(vm, r->ts_ns, r->reset.lost);
+	event.npages = vm->left.pages;
 	return ret ? ret : emit(model, &event);
 }
+
+/* ---- loss ---- */
 
 static void taint_all(struct model *model, uint64_t n)
 {
@@ -499,6 +627,20 @@ static int apply(struct model *model, const struct kes_record *r)
 		return on_fault(model, vm, r);
 	case KES_ATTRS:
 		return on_attributes(model, vm, r);
+	case KES_ATTRS_BEGIN:
+		return host_begin(vm, r);
+	case KES_SNAPSHOT:
+		return on_snapshot(model, vm, r);
+	case KES_PAGES:
+		return host_pages(vm, r);
+	case KES_RESET:
+		return on_reset(model, vm, r);
+	case KES_VM_INFO:
+		on_vm_info(vm, r);
+		return 0;
+	case KES_TEXT:
+		vm_text(vm, r);
+		return 0;
 	case KES_LOSS:
 		return on_loss(model, vm, r);
 	case KES_COUNT:
@@ -564,6 +706,17 @@ size_t model_vm_count(const struct model *model)
 const struct vm *model_vm(const struct model *model, size_t index)
 {
 	return model->vms[index];
+}
+
+uint32_t model_next_reading(const struct model *model, uint32_t after, bool any)
+{
+	for (size_t i = vm_position(model, after + 1); i < model->n_vms; i++) {
+		const struct vm *vm = model->vms[i];
+
+		if (any ? vm->alive && vm_has_host_plane(vm) : host_wants_reading(vm))
+			return vm->id;
+	}
+	return 0;
 }
 
 void model_totals(const struct model *model, struct model_totals *ret)

@@ -34,6 +34,10 @@ void model_finish(struct model *model);
 size_t model_vm_count(const struct model *model);
 const struct vm *model_vm(const struct model *model, size_t index);
 
+/* The first VM with an id above `after` whose host plane should be read from the kernel; any: that
+ * has one and lives. 0 if there is none. */
+uint32_t model_next_reading(const struct model *model, uint32_t after, bool any);
+
 struct model_totals {
 	uint64_t records; /* taken in */
 	uint64_t lost;    /* records, of VMs and of the host together */

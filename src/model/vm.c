@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h> /* MIN, MAX */
 
 #include "base/cleanup.h"
 
@@ -54,7 +55,10 @@ const char *vm_type_name(uint32_t type, char buffer[16])
 
 void vm_name(const struct vm *vm, char *buffer, size_t size)
 {
-	snprintf(buffer, size, "%s[%u]", vm->known ? vm->comm : "?", vm->pid);
+	if (*vm->text[KES_TEXT_NAME])
+		snprintf(buffer, size, "%s%s", vm->text[KES_TEXT_NAME], vm->name_cut ? "..." : "");
+	else
+		snprintf(buffer, size, "%s[%u]", vm->known ? vm->comm : "?", vm->pid);
 }
 
 /* ---- life ---- */
@@ -78,6 +82,8 @@ void vm_free(struct vm **pointer)
 		return;
 	for (int i = 0; i < PLANES; i++)
 		pagemap_free(&vm->planes[i]);
+	host_free(&vm->host);
+	disputes_free(&vm->disputes);
 	free(vm->memslots);
 	free(vm->snapshot);
 	free(vm->requests);
@@ -99,13 +105,21 @@ uint64_t vm_lost(const struct vm *vm)
 	return counted > missing ? counted : missing;
 }
 
+static enum confidence host_confidence(const struct vm *vm)
+{
+	if (vm_lost(vm) > vm->host.forgiven)
+		return CONFIDENCE_STALE;
+	return vm->host.known && !vm->host.doubt && !host_is_changing(vm) ? CONFIDENCE_EXACT
+									  : CONFIDENCE_PARTIAL;
+}
+
 enum confidence vm_confidence(const struct vm *vm, enum plane plane)
 {
-	if (vm_lost(vm) || vm->tainted)
-		return CONFIDENCE_STALE;
 	if (plane == PLANE_HOST)
-		return CONFIDENCE_PARTIAL; /* nothing has read it back yet */
-	return vm->born && !vm->totals.no_answer ? CONFIDENCE_EXACT : CONFIDENCE_PARTIAL;
+		return host_confidence(vm);
+	if (vm_lost(vm) > vm->forgiven || vm->tainted)
+		return CONFIDENCE_STALE;
+	return vm->born && !vm->unseen ? CONFIDENCE_EXACT : CONFIDENCE_PARTIAL;
 }
 
 bool vm_has_map(const struct vm *vm)
@@ -113,18 +127,24 @@ bool vm_has_map(const struct vm *vm)
 	return vm->planes[PLANE_GUEST] || (vm->known && vm->type != KES_VM_DEFAULT);
 }
 
+bool vm_has_host_plane(const struct vm *vm)
+{
+	return vm->host.capable;
+}
+
 /* ---- planes ---- */
 
-/* What a page is that nobody said anything about. */
-static enum page_state initial_state(const struct vm *vm, enum plane plane)
+enum page_state vm_initial_state(const struct vm *vm, enum plane plane)
 {
-	return plane == PLANE_GUEST && vm->born ? PAGE_PRIVATE : PAGE_UNKNOWN;
+	if (plane == PLANE_HOST)
+		return vm->host.known ? PAGE_SHARED : PAGE_UNKNOWN;
+	return vm->born ? PAGE_PRIVATE : PAGE_UNKNOWN;
 }
 
 int vm_plane(struct vm *vm, enum plane plane, struct pagemap **ret)
 {
 	if (!vm->planes[plane]) {
-		int r = pagemap_new(&vm->planes[plane], initial_state(vm, plane));
+		int r = pagemap_new(&vm->planes[plane], vm_initial_state(vm, plane));
 
 		if (r)
 			return r;
@@ -132,6 +152,83 @@ int vm_plane(struct vm *vm, enum plane plane, struct pagemap **ret)
 	*ret = vm->planes[plane];
 	return 0;
 }
+
+uint64_t vm_run(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t end,
+	enum page_state *ret_state)
+{
+	if (vm->planes[plane])
+		return pagemap_run(vm->planes[plane], gfn, end, ret_state);
+	*ret_state = vm_initial_state(vm, plane);
+	return end - gfn;
+}
+
+/* Keeps the number of shared frames of the guest plane. */
+static int set_guest(
+	struct vm *vm, struct pagemap *map, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	uint64_t counts[PAGE_STATES] = {};
+	int r;
+
+	pagemap_count(map, gfn, npages, counts);
+	r = pagemap_set(map, gfn, npages, state);
+	if (!r)
+		vm->shared += (state == PAGE_SHARED ? npages : 0) - counts[PAGE_SHARED];
+	return r;
+}
+
+int vm_set_pages(struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
+	enum page_state state, const struct mover *mover)
+{
+	struct pagemap *map;
+	int r = vm_plane(vm, plane, &map);
+
+	if (r || gfn >= PAGEMAP_FRAMES || !npages)
+		return r;
+	if (npages > PAGEMAP_FRAMES - gfn)
+		npages = PAGEMAP_FRAMES - gfn;
+	r = disputes_update(vm, plane, gfn, npages, state, mover);
+	if (r)
+		return r;
+	return plane == PLANE_GUEST ? set_guest(vm, map, gfn, npages, state)
+				    : pagemap_set(map, gfn, npages, state);
+}
+
+/* ---- reset ---- */
+
+static int keep_shared(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	struct left_shared *left = context;
+
+	if (state != PAGE_SHARED)
+		return 0;
+	left->pages += npages;
+	if (left->n < VM_LEFT_SHARED)
+		left->ranges[left->n++] = (struct page_range){gfn, npages};
+	return 0;
+}
+
+int vm_reset(struct vm *vm, uint64_t ts_ns, uint64_t lost)
+{
+	struct mover mover = {.ts_ns = ts_ns, .plane = PLANE_GUEST, .reset = true};
+	struct left_shared left = {.ts_ns = ts_ns};
+	int r = 0;
+
+	if (vm->planes[PLANE_GUEST])
+		vm_ranges(vm, PLANE_GUEST, keep_shared, &left);
+	if (vm->planes[PLANE_GUEST] || vm->host.known)
+		r = vm_set_pages(vm, PLANE_GUEST, 0, PAGEMAP_FRAMES, PAGE_PRIVATE, &mover);
+	if (r)
+		return r;
+	vm->left = left;
+	vm->resets++;
+	vm->born = true;
+	vm->forgiven = lost;
+	vm->tainted = vm->unseen = 0;
+	vm->streak = (struct streak){};
+	return 0;
+}
+
+/* ---- ranges ---- */
 
 /* Joins ranges that touch and are of one state, across the borders of memslots. */
 struct joiner {
@@ -168,12 +265,11 @@ static int join(struct joiner *joiner, uint64_t gfn, uint64_t npages, enum page_
 static int join_runs(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t end,
 	enum page_state skip, struct joiner *joiner)
 {
-	const struct pagemap *map = vm->planes[plane];
 	int r = 0;
 
 	while (gfn < end && !r) {
-		enum page_state state = initial_state(vm, plane);
-		uint64_t npages = map ? pagemap_run(map, gfn, end, &state) : end - gfn;
+		enum page_state state;
+		uint64_t npages = vm_run(vm, plane, gfn, end, &state);
 
 		if (state != skip)
 			r = join(joiner, gfn, npages, state);
@@ -185,7 +281,7 @@ static int join_runs(const struct vm *vm, enum plane plane, uint64_t gfn, uint64
 int vm_ranges(const struct vm *vm, enum plane plane, range_fn fn, void *context)
 {
 	struct joiner joiner = {.fn = fn, .context = context};
-	enum page_state initial = initial_state(vm, plane);
+	enum page_state initial = vm_initial_state(vm, plane);
 	uint64_t gfn = 0;
 	int r = 0;
 
@@ -220,6 +316,27 @@ void vm_count(const struct vm *vm, enum plane plane, uint64_t ret_counts[PAGE_ST
 	vm_ranges(vm, plane, add_range, ret_counts);
 }
 
+uint64_t vm_count_range(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
+	uint64_t ret_counts[PAGE_STATES])
+{
+	uint64_t end = npages > UINT64_MAX - gfn ? UINT64_MAX : gfn + npages, in_memory = 0;
+
+	memset(ret_counts, 0, PAGE_STATES * sizeof(*ret_counts));
+	for (size_t i = 0; i < vm->n_memslots; i++) {
+		uint64_t from = MAX(gfn, vm->memslots[i].gfn);
+		uint64_t stop = MIN(end, vm->memslots[i].gfn + vm->memslots[i].npages);
+
+		if (from >= stop)
+			continue;
+		in_memory += stop - from;
+		if (vm->planes[plane])
+			pagemap_count(vm->planes[plane], from, stop - from, ret_counts);
+		else
+			ret_counts[vm_initial_state(vm, plane)] += stop - from;
+	}
+	return in_memory;
+}
+
 uint64_t vm_memory_pages(const struct vm *vm)
 {
 	uint64_t pages = 0;
@@ -227,6 +344,27 @@ uint64_t vm_memory_pages(const struct vm *vm)
 	for (size_t i = 0; i < vm->n_memslots; i++)
 		pages += vm->memslots[i].npages;
 	return pages;
+}
+
+/* ---- texts ---- */
+
+void vm_text(struct vm *vm, const struct kes_record *record)
+{
+	const struct kes_text *text = &record->text;
+	size_t *size;
+
+	if (text->about >= KES_TEXT_MAX || text->size > KES_TEXT_PIECE)
+		return;
+	size = &vm->text_size[text->about];
+	if (!record->seq)
+		*size = 0;
+	if (record->seq != *size || *size + text->size > KES_TEXT_LIMIT)
+		return;
+	memcpy(vm->text[text->about] + *size, text->bytes, text->size);
+	*size += text->size;
+	vm->text[text->about][*size] = '\0';
+	if (text->about == KES_TEXT_NAME)
+		vm->name_cut = text->cut;
 }
 
 /* ---- memslots ---- */

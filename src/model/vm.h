@@ -11,14 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/disputes.h"
+#include "model/hostplane.h"
 #include "model/pagemap.h"
+#include "model/plane.h"
 #include "wire.h"
-
-enum plane {
-	PLANE_GUEST, /* what the guest declared */
-	PLANE_HOST,  /* what KVM's memory attributes say */
-	PLANES,
-};
 
 enum confidence {
 	CONFIDENCE_EXACT,   /* nothing was missed */
@@ -47,25 +44,66 @@ struct vm_counters {
 	uint64_t hypercalls[KES_HYPERCALLS];    /* by number, the last takes all others */
 };
 
+/* A fault of the guest on a page that is not what it was touched as. */
+struct fault {
+	uint64_t gfn, npages;
+	enum page_state to; /* what the guest took it for */
+};
+#define VM_FAULTS 8
+
+/* What a reset found shared, as far as there is room. */
+#define VM_LEFT_SHARED 64
+struct left_shared {
+	uint64_t ts_ns;
+	uint64_t pages; /* in all */
+	struct page_range {
+		uint64_t gfn, npages;
+	} ranges[VM_LEFT_SHARED];
+	size_t n;
+};
+
+/* Conversions to private that follow each other, without one to shared. */
+struct streak {
+	uint64_t shared;     /* frames, when it began */
+	uint64_t privatised; /* frames */
+	bool told;
+};
+
 /* Conversions, by how they ended. */
 struct ledger_totals {
 	uint64_t converted, denied, refused, unanswered, no_answer;
 	uint64_t faults;
+	uint64_t attributes;  /* changes of the host plane that succeeded */
+	uint64_t uncommitted; /* converted, but the host plane does not say so, or not of all pages
+			       */
 };
 
 struct vm {
 	uint32_t id, pid, uid, type;
 	uint64_t cgroup;
 	char comm[KES_COMM_LEN + 1]; /* other people's bytes */
-	bool known;                  /* its VM_NEW was seen */
-	bool born;                   /* and it was its birth */
+	char text[KES_TEXT_MAX]
+		 [KES_TEXT_LIMIT + 1]; /* name, uuid, cgroup: other people's, too; "" none */
+	size_t text_size[KES_TEXT_MAX];
+	bool name_cut; /* it was longer */
+	bool known;    /* its VM_NEW was seen */
+	bool born;     /* and it was its birth, or the VM was reset since: it began all private */
+	uint32_t vcpus;
 	bool alive;
 	bool finished;  /* the stream ended: nothing more of it comes */
 	bool abi_doubt; /* a request that looks like the other ABI was seen */
 	uint64_t last_ns, end_ns;
 
 	struct pagemap *planes[PLANES]; /* NULL until there is something to say */
-	struct memslot *memslots;       /* sorted by gfn */
+	uint64_t shared;                /* frames that are shared on the guest plane */
+	struct host_plane host;
+	struct disputes disputes;
+	struct left_shared left; /* at the last reset; ts_ns 0: there was none */
+	uint64_t resets;
+	struct streak streak;
+	struct fault faults[VM_FAULTS]; /* the last ones, round and round */
+	size_t n_faults;
+	struct memslot *memslots; /* sorted by gfn */
 	size_t n_memslots;
 	struct memslot *snapshot; /* the one that is coming in */
 	size_t n_snapshot, snapshot_total;
@@ -80,8 +118,10 @@ struct vm {
 	uint64_t gap_seen;            /* seen when the open gap began */
 	uint64_t lost[KES_CAUSE_MAX]; /* as counted by the kernel */
 	uint64_t lost_since_ns;
-	uint64_t tainted; /* losses of the host that may have been this VM's */
-	uint64_t sent;    /* sequence numbers the kernel gave out in all; 0 until the VM ended */
+	uint64_t tainted;  /* losses of the host that may have been this VM's */
+	uint64_t forgiven; /* records lost before the last reset: the guest plane began anew */
+	uint64_t unseen;   /* answers that were not seen since then */
+	uint64_t sent;     /* sequence numbers the kernel gave out in all; 0 until the VM ended */
 };
 
 const char *plane_name(enum plane plane);
@@ -90,8 +130,9 @@ const char *confidence_name(enum confidence confidence);
 /* "default", "snp" ...; for a type newer than this program "type-N", in buffer. */
 const char *vm_type_name(uint32_t type, char buffer[16]);
 
-/* "comm[pid]", unescaped. */
+/* The name that its VMM gives it, else "comm[pid]"; unescaped. */
 void vm_name(const struct vm *vm, char *buffer, size_t size);
+#define VM_NAME_SIZE (KES_TEXT_LIMIT + 1)
 
 /* Whether there is a guest plane to show: a VM of default type that never converted has none. */
 bool vm_has_map(const struct vm *vm);
@@ -100,6 +141,16 @@ bool vm_has_map(const struct vm *vm);
 uint64_t vm_lost(const struct vm *vm);
 
 enum confidence vm_confidence(const struct vm *vm, enum plane plane);
+
+/* Whether there is a host plane to show: KVM keeps attributes of its pages. */
+bool vm_has_host_plane(const struct vm *vm);
+
+/* What a page is that nobody said anything about. */
+enum page_state vm_initial_state(const struct vm *vm, enum plane plane);
+
+/* As pagemap_run(), of a plane that may have no map yet. */
+uint64_t vm_run(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t end,
+	enum page_state *ret_state);
 
 /* Calls with each maximal range of equal state, in order of gfn: all of guest memory as far as it
  * is known, and pages outside of it that are not what they were at first. Ends early with what fn
@@ -124,6 +175,22 @@ struct request *vm_request(struct vm *vm, uint16_t vcpu);
 
 /* The plane's map, made when there is none; -ENOMEM. */
 int vm_plane(struct vm *vm, enum plane plane, struct pagemap **ret);
+
+/* Puts a range into a state, as far as it is within the map: from outside it may be anything. Mover
+ * may be NULL where the state is PAGE_UNKNOWN. */
+int vm_set_pages(struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
+	enum page_state state, const struct mover *mover);
+
+/* How many frames of the range lie in memory, and how many of them are in each state. */
+uint64_t vm_count_range(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
+	uint64_t ret_counts[PAGE_STATES]);
+
+/* Takes in one piece of a text. */
+void vm_text(struct vm *vm, const struct kes_record *record);
+
+/* The VM was reset: it begins all private again. lost: records of it that were lost before.
+ * -ENOMEM. */
+int vm_reset(struct vm *vm, uint64_t ts_ns, uint64_t lost);
 
 /* Takes in one memslot of a snapshot; the snapshot replaces the memslots when it is whole. */
 int vm_memslot(struct vm *vm, const struct kes_memslot *record);

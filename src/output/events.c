@@ -2,9 +2,9 @@
 /* Events as lines: what each kind shows is said once, in traits[], for text and JSON alike. */
 #include <json-c/json.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "output/output.h"
 
 /* Which fields mean something for a kind. */
@@ -20,21 +20,29 @@ enum field {
 	HAS_SEQ = 1 << 8,
 	HAS_FLAGS = 1 << 9,
 	HAS_VM = 1 << 10,
+	HAS_TID = 1 << 11,
+	HAS_PROMPT = 1 << 12,
+	HAS_COMMIT = 1 << 13,
+	HAS_PAGES = 1 << 14,
 	HAS_CONVERSION = HAS_VCPU | HAS_RANGE | HAS_TO | HAS_ATTRS | HAS_NR | HAS_SEQ,
 };
 
 static const unsigned int traits[] = {
 	[EVENT_VM_NEW] = HAS_SEQ | HAS_VM,
 	[EVENT_VM_END] = HAS_SEQ,
-	[EVENT_CONVERTED] = HAS_CONVERSION | HAS_RET,
+	[EVENT_CONVERTED] = HAS_CONVERSION | HAS_RET | HAS_COMMIT,
 	[EVENT_DENIED] = HAS_CONVERSION | HAS_RET,
 	[EVENT_NO_ANSWER] = HAS_CONVERSION,
 	[EVENT_UNANSWERED] = HAS_CONVERSION,
 	[EVENT_REFUSED] = HAS_CONVERSION | HAS_RET | HAS_REASON,
 	[EVENT_FAULT] = HAS_VCPU | HAS_RANGE | HAS_TO | HAS_RET | HAS_SEQ | HAS_FLAGS,
-	[EVENT_ATTRIBUTES] = HAS_RANGE | HAS_TO | HAS_ATTRS | HAS_RET | HAS_SEQ,
+	[EVENT_ATTRIBUTES] =
+		HAS_RANGE | HAS_TO | HAS_ATTRS | HAS_RET | HAS_SEQ | HAS_TID | HAS_PROMPT,
 	[EVENT_LOSS] = HAS_LOST,
 	[EVENT_ABI_DOUBT] = HAS_CONVERSION,
+	[EVENT_READING] = 0,
+	[EVENT_RESET] = HAS_PAGES | HAS_SEQ,
+	[EVENT_REPRIVATISED] = HAS_PAGES | HAS_SEQ,
 };
 _Static_assert(ARRAY_SIZE(traits) == EVENT_KINDS, "traits for each kind of event");
 
@@ -63,6 +71,9 @@ static void add_vm(json_object *object, const struct event *event)
 	if (traits[event->kind] & HAS_VM) {
 		add_string(object, "name", vm_label(vm, label, sizeof(label)));
 		add_string(object, "type", vm_type_name(vm->type, type));
+		if (*vm->text[KES_TEXT_UUID])
+			add_string(object, "uuid",
+				escape(vm->text[KES_TEXT_UUID], label, sizeof(label)));
 		json_object_object_add(object, "born", json_object_new_boolean(vm->born));
 	}
 }
@@ -94,6 +105,18 @@ void event_write_json(FILE *out, const struct event *event)
 		json_object_object_add(object, "ret", json_object_new_int64(event->ret));
 	if (has & HAS_REASON)
 		add_string(object, "reason", reason_name(event->reason));
+	if ((has & HAS_TID) && event->tid)
+		add_u64(object, "tid", event->tid);
+	if ((has & HAS_PROMPT) && !event->ret)
+		add_string(object, "prompt", prompt_name(event->prompt));
+	if ((has & HAS_COMMIT) && event->commit != COMMIT_NONE) {
+		add_string(object, "commit", commit_name(event->commit));
+		add_u64(object, "committed", event->committed);
+	}
+	if (has & HAS_PAGES)
+		add_u64(object, "shared_pages", event->npages);
+	if (event->unsure)
+		json_object_object_add(object, "unsure", json_object_new_boolean(true));
 	if (event->inferred)
 		json_object_object_add(object, "inferred", json_object_new_boolean(true));
 	if (event->late)
@@ -116,18 +139,6 @@ void event_write_json(FILE *out, const struct event *event)
 
 /* ---- text ---- */
 
-static void write_time(FILE *out, const struct style *style, uint64_t ts_ns)
-{
-	int64_t ns = (int64_t)ts_ns + style->realtime_offset_ns;
-	time_t seconds = ns / 1000000000;
-	struct tm tm;
-	char text[16];
-
-	localtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	fprintf(out, "%s.%06d", text, (int)(ns % 1000000000 / 1000));
-}
-
 static void write_range(FILE *out, const struct event *event)
 {
 	char size[24];
@@ -146,11 +157,65 @@ static const char *page_size_name(uint64_t attrs)
 	return (attrs & 0xf) < ARRAY_SIZE(names) ? names[attrs & 0xf] : "size?";
 }
 
+static void write_commit(FILE *out, const struct event *event)
+{
+	char size[24];
+
+	switch (event->commit) {
+	case COMMIT_PARTLY:
+		fprintf(out, ", HOST: ONLY %s OF IT", bytes_exact(event->committed << 12, size));
+		break;
+	case COMMIT_NOT:
+		fputs(", HOST: NOT DONE", out);
+		break;
+	case COMMIT_UNKNOWN:
+		fputs(", host plane not known", out);
+		break;
+	default:
+		break;
+	}
+}
+
+static void write_change(FILE *out, const struct event *event)
+{
+	static const char *const why[] = {
+		[PROMPT_NONE] = ", unasked",
+		[PROMPT_REQUEST] = ", as asked",
+		[PROMPT_FAULT] = ", after a fault",
+	};
+	_Static_assert(ARRAY_SIZE(why) == PROMPTS, "words for each prompt");
+
+	if (event->ret)
+		fprintf(out, ", KVM: %s",
+			strerror((int)(event->ret < 0 ? -event->ret : event->ret)));
+	else
+		fputs(why[event->prompt], out);
+	if (event->unsure)
+		fputs(", arguments not certain", out);
+}
+
 static void write_outcome(FILE *out, const struct event *event)
 {
 	char text[24];
 
 	switch (event->kind) {
+	case EVENT_CONVERTED:
+		write_commit(out, event);
+		break;
+	case EVENT_ATTRIBUTES:
+		write_change(out, event);
+		break;
+	case EVENT_READING:
+		fputs(" of the host plane from the kernel", out);
+		break;
+	case EVENT_RESET:
+		fprintf(out, ", %s shared until then: all private again",
+			bytes_exact(event->npages << 12, text));
+		break;
+	case EVENT_REPRIVATISED:
+		fprintf(out, " in one go, as by kexec; still shared: %s",
+			bytes_exact(event->npages << 12, text));
+		break;
 	case EVENT_DENIED:
 		fprintf(out, ", VMM answered %lld", (long long)event->ret);
 		break;
@@ -185,15 +250,17 @@ static void write_outcome(FILE *out, const struct event *event)
 void event_write_text(FILE *out, const struct style *style, const struct event *event)
 {
 	unsigned int has = traits[event->kind];
-	char label[VM_LABEL_SIZE], type[16];
+	char label[VM_SHORT_SIZE], type[16], time[24];
 
-	write_time(out, style, event->ts_ns);
+	fputs(time_text(style, event->ts_ns, time), out);
 	if (event->vm)
-		fprintf(out, "  %u %s", event->vm->id, vm_label(event->vm, label, sizeof(label)));
+		fprintf(out, "  %u %s", event->vm->id, vm_label_short(event->vm, label));
 	else
 		fputs("  host", out);
 	if (has & HAS_VCPU)
 		fprintf(out, " vcpu %u", event->vcpu);
+	if ((has & HAS_TID) && event->tid)
+		fprintf(out, " thread %u", event->tid);
 	fprintf(out, "  %s", event_kind_name(event->kind));
 	if (has & HAS_VM)
 		fprintf(out, " %s%s", vm_type_name(event->vm->type, type),
@@ -202,7 +269,7 @@ void event_write_text(FILE *out, const struct style *style, const struct event *
 		write_range(out, event);
 	if (has & HAS_TO)
 		fprintf(out, " -> %s", page_state_name(event->to));
-	if ((has & HAS_ATTRS) && (event->attrs & 0xf))
+	if ((has & HAS_NR) && (event->attrs & 0xf))
 		fprintf(out, " (%s)", page_size_name(event->attrs));
 	write_outcome(out, event);
 	fputc('\n', out);

@@ -5,6 +5,7 @@
 #include <libsmartcols/libsmartcols.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "output/output.h"
 
 static uint64_t all_exits(const struct vm_counters *counters)
@@ -40,7 +41,24 @@ static void cell_pid(const struct row *row, char *text, size_t size)
 
 static void cell_name(const struct row *row, char *text, size_t size)
 {
-	vm_label(row->vm, text, size);
+	char label[VM_SHORT_SIZE];
+
+	snprintf(text, size, "%s", vm_label_short(row->vm, label));
+}
+
+static void cell_vcpus(const struct row *row, char *text, size_t size)
+{
+	if (row->vm->vcpus)
+		snprintf(text, size, "%u", row->vm->vcpus);
+	else
+		snprintf(text, size, "?");
+}
+
+static void cell_host(const struct row *row, char *text, size_t size)
+{
+	snprintf(text, size, "%s",
+		vm_has_host_plane(row->vm) ? confidence_name(vm_confidence(row->vm, PLANE_HOST))
+					   : "-");
 }
 
 static void cell_type(const struct row *row, char *text, size_t size)
@@ -124,11 +142,13 @@ static const struct column {
 	{"NAME", cell_name, false},
 	{"TYPE", cell_type, false},
 	{"STATE", cell_state, false},
+	{"VCPUS", cell_vcpus, true},
 	{"MEMORY", cell_memory, true},
 	{"PRIVATE", cell_private, true},
 	{"SHARED", cell_shared, true},
 	{"UNKNOWN", cell_unknown, true},
 	{"CONFIDENCE", cell_confidence, false},
+	{"HOST", cell_host, false},
 	{"LOST", cell_lost, true},
 	{"CONVERTED", cell_converted, true},
 	{"OPEN", cell_open, true},
@@ -142,7 +162,7 @@ static int add_line(struct libscols_table *table, const struct row *row)
 	if (!line)
 		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-		char text[VM_LABEL_SIZE];
+		char text[VM_SHORT_SIZE];
 
 		columns[i].cell(row, text, sizeof(text));
 		if (scols_line_set_data(line, i, text))
@@ -174,6 +194,56 @@ static void add_all_counters(json_object *object, const struct vm_counters *coun
 	add_counters(object, "hypercalls", counters->hypercalls, KES_HYPERCALLS);
 }
 
+static void add_text(json_object *object, const char *key, const char *text)
+{
+	char escaped[ESCAPED_SIZE(KES_TEXT_LIMIT)];
+
+	if (*text)
+		json_object_object_add(object, key,
+			json_object_new_string(escape(text, escaped, sizeof(escaped))));
+}
+
+/* Each slot as [gfn, frames], in order of gfn. */
+static void add_memslots(json_object *object, const struct vm *vm)
+{
+	json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < vm->n_memslots; i++) {
+		json_object *slot = json_object_new_array();
+
+		json_object_array_add(slot, json_object_new_uint64(vm->memslots[i].gfn));
+		json_object_array_add(slot, json_object_new_uint64(vm->memslots[i].npages));
+		json_object_array_add(list, slot);
+	}
+	json_object_object_add(object, "memslots", list);
+}
+
+static void add_host(json_object *object, const struct vm *vm)
+{
+	json_object *host = json_object_new_object(), *pages = json_object_new_object();
+	uint64_t counts[PAGE_STATES];
+
+	vm_count(vm, PLANE_HOST, counts);
+	json_object_object_add(host, "confidence",
+		json_object_new_string(confidence_name(vm_confidence(vm, PLANE_HOST))));
+	for (int i = 0; i < PAGE_STATES; i++)
+		json_object_object_add(pages, page_state_name((enum page_state)i),
+			json_object_new_uint64(counts[i]));
+	json_object_object_add(host, "pages", pages);
+	json_object_object_add(host, "changes", json_object_new_uint64(vm->totals.attributes));
+	json_object_object_add(host, "uncommitted", json_object_new_uint64(vm->totals.uncommitted));
+	json_object_object_add(host, "readings", json_object_new_uint64(vm->host.readings));
+	json_object_object_add(object, "host", host);
+}
+
+static void add_resets(json_object *object, const struct vm *vm)
+{
+	json_object_object_add(object, "resets", json_object_new_uint64(vm->resets));
+	if (vm->left.ts_ns)
+		json_object_object_add(
+			object, "left_shared_pages", json_object_new_uint64(vm->left.pages));
+}
+
 static void write_json(FILE *out, const struct row *row)
 {
 	json_object *object = json_object_new_object(), *pages = json_object_new_object();
@@ -185,6 +255,7 @@ static void write_json(FILE *out, const struct row *row)
 	json_object_object_add(object, "pid", json_object_new_uint64(vm->pid));
 	json_object_object_add(
 		object, "name", json_object_new_string(vm_label(vm, label, sizeof(label))));
+	add_text(object, "uuid", vm->text[KES_TEXT_UUID]);
 	json_object_object_add(
 		object, "type", json_object_new_string(vm_type_name(vm->type, type)));
 	json_object_object_add(object, "alive", json_object_new_boolean(vm->alive));
@@ -197,9 +268,17 @@ static void write_json(FILE *out, const struct row *row)
 	json_object_object_add(object, "pages", pages);
 	json_object_object_add(object, "memory_pages", json_object_new_uint64(vm_memory_pages(vm)));
 	json_object_object_add(object, "has_map", json_object_new_boolean(vm_has_map(vm)));
+	add_memslots(object, vm);
+	if (vm_has_host_plane(vm))
+		add_host(object, vm);
+	if (vm->vcpus)
+		json_object_object_add(object, "vcpus", json_object_new_uint64(vm->vcpus));
+	add_resets(object, vm);
 	if (vm->known) {
+		add_text(object, "comm", vm->comm);
 		json_object_object_add(object, "uid", json_object_new_uint64(vm->uid));
 		json_object_object_add(object, "cgroup", json_object_new_uint64(vm->cgroup));
+		add_text(object, "cgroup_path", vm->text[KES_TEXT_CGROUP]);
 	}
 	if (vm->lost_since_ns)
 		json_object_object_add(

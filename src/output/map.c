@@ -4,7 +4,13 @@
 #include <json-c/json.h>
 #include <string.h>
 
+#include "kvm_abi.h"
 #include "output/output.h"
+
+static bool has_plane(const struct vm *vm, enum plane plane)
+{
+	return plane == PLANE_HOST ? vm_has_host_plane(vm) : vm_has_map(vm);
+}
 
 /* ---- JSON ---- */
 
@@ -22,34 +28,32 @@ static int add_range_json(void *context, uint64_t gfn, uint64_t npages, enum pag
 
 int map_write_json(FILE *out, const struct vm *vm, enum plane plane)
 {
-	json_object *map = json_object_new_object(), *who = json_object_new_object();
+	json_object *map = json_object_new_object();
 	json_object *pages = json_object_new_object(), *ranges = json_object_new_array();
-	char label[VM_LABEL_SIZE], type[16];
+	bool has_map = has_plane(vm, plane);
 	uint64_t counts[PAGE_STATES];
 	int r = 0;
 
 	json_object_object_add(map, "schema", json_object_new_string("kvm-encstat.map/1"));
-	json_object_object_add(who, "id", json_object_new_uint64(vm->id));
-	json_object_object_add(who, "pid", json_object_new_uint64(vm->pid));
-	json_object_object_add(
-		who, "name", json_object_new_string(vm_label(vm, label, sizeof(label))));
-	json_object_object_add(who, "type", json_object_new_string(vm_type_name(vm->type, type)));
-	json_object_object_add(map, "vm", who);
+	json_object_object_add(map, "vm", vm_json(vm));
 	json_object_object_add(map, "plane", json_object_new_string(plane_name(plane)));
 	json_object_object_add(map, "confidence",
 		json_object_new_string(confidence_name(vm_confidence(vm, plane))));
 	if (vm->abi_doubt)
 		json_object_object_add(map, "abi_doubt", json_object_new_boolean(true));
-	json_object_object_add(map, "has_map", json_object_new_boolean(vm_has_map(vm)));
+	json_object_object_add(map, "has_map", json_object_new_boolean(has_map));
 	vm_count(vm, plane, counts);
-	if (!vm_has_map(vm))
+	if (!has_map)
 		memset(counts, 0, sizeof(counts));
 	for (int i = 0; i < PAGE_STATES; i++)
 		json_object_object_add(pages, page_state_name((enum page_state)i),
 			json_object_new_uint64(counts[i]));
 	json_object_object_add(map, "pages", pages);
 	json_object_object_add(map, "ranges", ranges);
-	if (vm_has_map(vm))
+	if (plane == PLANE_HOST && vm->host.attributes & ~KES_ATTRIBUTE_PRIVATE)
+		json_object_object_add(map, "other_attributes",
+			json_object_new_uint64(vm->host.attributes & ~KES_ATTRIBUTE_PRIVATE));
+	if (has_map)
 		r = vm_ranges(vm, plane, add_range_json, ranges);
 	if (!r)
 		fprintf(out, "%s\n",
@@ -71,8 +75,8 @@ static int write_range(void *context, uint64_t gfn, uint64_t npages, enum page_s
 int map_write_ranges(FILE *out, const struct vm *vm, enum plane plane)
 {
 	fprintf(out, "# vm %u, %s plane, %s\n", vm->id, plane_name(plane),
-		vm_has_map(vm) ? confidence_name(vm_confidence(vm, plane)) : "no map");
-	return vm_has_map(vm) ? vm_ranges(vm, plane, write_range, out) : 0;
+		has_plane(vm, plane) ? confidence_name(vm_confidence(vm, plane)) : "no map");
+	return has_plane(vm, plane) ? vm_ranges(vm, plane, write_range, out) : 0;
 }
 
 /* ---- the picture ---- */
@@ -215,49 +219,75 @@ static void write_counts(FILE *out, const struct vm *vm, enum plane plane)
 	fputc('\n', out);
 }
 
-static void write_trust(FILE *out, const struct vm *vm, enum plane plane)
+static const char *why_partial(const struct vm *vm, enum plane plane)
 {
-	enum confidence confidence = vm_confidence(vm, plane);
+	if (plane == PLANE_GUEST)
+		return vm->unseen ? "some answers were not seen" : "it ran before it was watched";
+	if (!vm->host.known)
+		return "the kernel's attributes were not read";
+	return vm->host.doubt ? "changes overlapped, or their results were not seen"
+			      : "a change is under way";
+}
 
-	switch (confidence) {
+static void write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+{
+	char since[24];
+
+	switch (vm_confidence(vm, plane)) {
 	case CONFIDENCE_EXACT:
-		fputs("  exact: watched from birth, nothing missed\n", out);
+		if (plane == PLANE_HOST)
+			fprintf(out,
+				"  exact: read from the kernel at %s, each change seen since\n",
+				time_text(style, vm->host.read_ns, since));
+		else if (vm->left.ts_ns)
+			fprintf(out, "  exact: watched from the reset at %s, nothing missed\n",
+				time_text(style, vm->left.ts_ns, since));
+		else
+			fputs("  exact: watched from birth, nothing missed\n", out);
 		break;
 	case CONFIDENCE_PARTIAL:
-		if (plane == PLANE_HOST)
-			fputs("  partial: the kernel's attributes were not read\n", out);
-		else if (vm->totals.no_answer)
-			fputs("  partial: some answers were not seen\n", out);
-		else
-			fputs("  partial: it ran before it was watched\n", out);
+		fprintf(out, "  partial: %s\n", why_partial(vm, plane));
 		break;
 	default:
-		fprintf(out, "  stale: %llu records were lost; any page may have changed since\n",
+		fprintf(out, "  stale: %llu records were lost",
 			(unsigned long long)(vm_lost(vm) + vm->tainted));
+		if (vm->lost_since_ns)
+			fprintf(out, " since %s", time_text(style, vm->lost_since_ns, since));
+		fputs("; any page may have changed since\n", out);
 		break;
 	}
+	if (plane == PLANE_HOST && vm->host.attributes & ~KES_ATTRIBUTE_PRIVATE)
+		fprintf(out, "  note: attribute bits 0x%llx beside \"private\" were seen\n",
+			(unsigned long long)(vm->host.attributes & ~KES_ATTRIBUTE_PRIVATE));
 	if (vm->abi_doubt)
 		fputs("  note: some attributes look like the other ABI of hypercall 12, see "
 		      "--abi\n",
 			out);
 }
 
+static const char *why_no_map(enum plane plane)
+{
+	return plane == PLANE_HOST
+		       ? "has no host plane: KVM keeps no attributes of its pages"
+		       : "has no page map: it is of default type and never converted a page";
+}
+
 int map_write_text(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
 {
 	struct listing listing = {.out = out};
-	char label[VM_LABEL_SIZE], type[16], size[24];
+	char label[VM_SHORT_SIZE], type[16], size[24];
 	uint64_t memory = vm_memory_pages(vm);
 
-	fprintf(out, "VM %u  %s  %s  %s%s  %s plane\n", vm->id, vm_label(vm, label, sizeof(label)),
+	fprintf(out, "VM %u  %s  %s  %s%s  %s plane\n", vm->id, vm_label_short(vm, label),
 		vm_type_name(vm->type, type),
 		memory ? bytes_short(memory << 12, size) : "memory unknown",
 		vm->alive ? "" : ", ended", plane_name(plane));
-	if (!vm_has_map(vm)) {
-		fputs("  has no page map: it is of default type and never converted a page\n", out);
+	if (!has_plane(vm, plane)) {
+		fprintf(out, "  %s\n", why_no_map(plane));
 		return 0;
 	}
 	write_counts(out, vm, plane);
-	write_trust(out, vm, plane);
+	write_trust(out, style, vm, plane);
 	draw(out, style, vm, plane);
 	vm_ranges(vm, plane, list_range, &listing);
 	return 0;

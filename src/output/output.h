@@ -31,6 +31,14 @@ int map_write_ranges(FILE *out, const struct vm *vm, enum plane plane);
 /* A picture and the list of ranges that are not private. */
 int map_write_text(FILE *out, const struct style *style, const struct vm *vm, enum plane plane);
 
+/* ---- where its planes differ ---- */
+
+/* "kvm-encstat.map/1", with plane "diff" */
+int diff_write_json(FILE *out, const struct vm *vm);
+/* One range a line: first gfn, number of frames, state on the guest plane, on the host plane. */
+int diff_write_ranges(FILE *out, const struct vm *vm);
+int diff_write_text(FILE *out, const struct style *style, const struct vm *vm);
+
 /* ---- the list of VMs ---- */
 
 struct list_options {
@@ -45,7 +53,15 @@ int list_write(FILE *out, const struct model *model, const struct list_options *
 
 /* A VM's name, escaped. */
 const char *vm_label(const struct vm *vm, char *buffer, size_t size);
-#define VM_LABEL_SIZE 128
+#define VM_LABEL_SIZE (4 * VM_NAME_SIZE + 16) /* any name, escaped */
+
+/* The same, cut to what a line has room for: then it ends in "...". */
+#define VM_SHORT_SIZE 64
+const char *vm_label_short(const struct vm *vm, char buffer[VM_SHORT_SIZE]);
+/* {"id":, "pid":, "name":, "type":}, and "uuid" where it has one; the caller's. */
+struct json_object *vm_json(const struct vm *vm);
+/* Time of day, to the microsecond: 16 bytes with its end. */
+const char *time_text(const struct style *style, uint64_t ts_ns, char buffer[24]);
 
 /* 4096 -> "4K": exact, with the largest unit that divides it. */
 const char *bytes_exact(uint64_t bytes, char buffer[24]);

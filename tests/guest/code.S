@@ -100,4 +100,10 @@ guest_real_call:
 	jmp	.Lnext16
 guest_real_end:
 
+	.globl guest_reset, guest_reset_end
+guest_reset:
+	out	%al, $RESET_PORT
+	jmp	guest_reset
+guest_reset_end:
+
 	.section .note.GNU-stack, "", @progbits

@@ -20,6 +20,7 @@
 #define TABLE_OPS    512 /* OP_END included */
 #define CONTROL_PORT 0x10
 #define WORK_PORT    0x11
+#define RESET_PORT   0x12
 
 #ifndef __ASSEMBLER__
 
@@ -40,6 +41,9 @@ _Static_assert(sizeof(struct guest_op) == OP_SIZE, "code.S counts on it");
 /* Long mode: RBP is the table. Real mode: DS:0 is. The hypercall's three bytes are at _call. */
 extern const uint8_t guest_long[], guest_long_call[], guest_long_end[];
 extern const uint8_t guest_real[], guest_real_call[], guest_real_end[];
+
+/* For the reset vector: tells the VMM that the vCPU got there. */
+extern const uint8_t guest_reset[], guest_reset_end[];
 
 #endif
 #endif

@@ -17,6 +17,9 @@ struct program {
 	unsigned depth;
 };
 
+/* splitmix64 */
+uint64_t next_random(uint64_t *state);
+
 /* The step at hand, NULL at the end. */
 const struct step *program_step(struct program *program);
 

@@ -95,6 +95,8 @@ static void print_vm(struct vm *vm, FILE *out)
 	print_number(out, "faults", truth->faults);
 	print_number(out, "attribute_calls", truth->attribute_calls);
 	print_number(out, "attribute_errors", truth->attribute_errors);
+	print_number(out, "lies", truth->lies);
+	print_number(out, "resets", truth->resets);
 
 	fputs(",\"exits\":{", out);
 	for (unsigned reason = 0; reason < MAX_REASONS; reason++) {
@@ -112,6 +114,10 @@ static void print_vm(struct vm *vm, FILE *out)
 	truth_print_shared(truth, out);
 	fputs(",\"host_private\":", out);
 	truth_print_host_private(truth, out);
+	fputs(",\"contested\":", out);
+	truth_print_contested(truth, out);
+	fputs(",\"left_shared\":", out);
+	truth_print_left_shared(truth, out);
 	if (truth->log) {
 		fputs(",\"conversions\":", out);
 		truth_print_conversions(truth, out);

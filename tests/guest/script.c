@@ -8,6 +8,7 @@
 #include "script.h"
 
 #define MAX_WORDS 16
+#define MAX_ERRNO 4095
 
 struct parser {
 	const char *path;
@@ -428,6 +429,87 @@ static int parse_delay(struct parser *p, char **words)
 	return number(p, words[0], &step->microseconds) ? -1 : take_count(p, words + 1, step);
 }
 
+static int parse_commit(struct parser *p, char **words)
+{
+	static const char *const ways[] = {"asked", "none", "other", "opposite", NULL};
+	struct step *step = add(p, STEP_COMMIT);
+	int way = choice(p, words[0], ways);
+
+	if (way < 0)
+		return -1;
+	if (!p->vm->attributes)
+		return wrong(p, "commit wants a VM with attributes=on");
+	step->commit = way;
+	return take_count(p, words + 1, step);
+}
+
+/* The guest could not run, were its own part private. */
+static int spares_reserved(const struct parser *p, uint64_t start, uint64_t end)
+{
+	bool real = p->vm->mode == MODE_REAL;
+	uint64_t gpa = real ? REAL_RESERVED : LONG_RESERVED;
+	uint64_t size = real ? REAL_RESERVED_SIZE : LONG_RESERVED_SIZE;
+
+	if (start < gpa + size && end > gpa)
+		return wrong(p, "the guest's own part is in there");
+	if (start < RESET_PAGE + GUEST_PAGE_SIZE && end > RESET_PAGE)
+		return wrong(p, "the reset vector is in there");
+	return 0;
+}
+
+static int parse_attributes(struct parser *p, char **words)
+{
+	static const char *const directions[] = {"shared", "private", NULL};
+	struct step *step = add(p, STEP_ATTRIBUTES);
+	int direction = choice(p, words[2], directions);
+	const char *expect = take(words + 3, "expect");
+	uint64_t gpa, pages, end;
+
+	if (direction < 0 || number(p, words[0], &gpa) ||
+		in_range(p, words[1], 0, UINT64_MAX >> GUEST_PAGE_SHIFT, &pages) ||
+		take_number(p, words + 3, "flags", &step->attributes.flags) ||
+		(expect && in_range(p, expect, 1, MAX_ERRNO, &step->attributes.expect)))
+		return -1;
+	step->attributes.gpa = gpa;
+	step->attributes.size = pages << GUEST_PAGE_SHIFT;
+	step->attributes.private = direction;
+	if (__builtin_add_overflow(gpa, step->attributes.size, &end))
+		end = UINT64_MAX;
+	if (direction && spares_reserved(p, gpa, end))
+		return -1;
+	return nothing_left(p, words + 3);
+}
+
+static int parse_race(struct parser *p, char **words)
+{
+	struct step *step = add(p, STEP_RACE);
+	uint64_t min = p->vm->base, max = p->vm->base + p->vm->memory, threads = MAX_RACERS;
+	const char *word = take(words + 2, "threads");
+
+	if (number(p, words[0], &step->count) || number(p, words[1], &step->race.seed) ||
+		(word && in_range(p, word, 1, MAX_RACERS, &threads)) ||
+		take_number(p, words + 2, "min", &min) || take_number(p, words + 2, "max", &max))
+		return -1;
+	if ((min | max) & (GUEST_PAGE_SIZE - 1) || min >= max)
+		return wrong(p, "min and max are multiples of 4K, and min is less");
+	step->race.min = min;
+	step->race.max = max;
+	step->race.threads = threads;
+	return spares_reserved(p, min, max) ? -1 : nothing_left(p, words + 2);
+}
+
+static int parse_reset(struct parser *p, char **words)
+{
+	(void)words;
+	if (p->vcpu != p->vm->vcpu)
+		return wrong(p, "it is vcpu 0 that resets the VM");
+	if (p->vm->base < RESET_PAGE + GUEST_PAGE_SIZE && p->vm->base + p->vm->memory > RESET_PAGE)
+		return wrong(p, "a VM that is reset has no memory at %#llx", RESET_PAGE);
+	p->vm->resets = true;
+	add(p, STEP_RESET);
+	return 0;
+}
+
 static int parse_abandon(struct parser *p, char **words)
 {
 	(void)words;
@@ -500,6 +582,11 @@ static const struct directive {
 	{"end", parse_end, 0, 0, false, "end"},
 	{"answer", parse_answer, 1, 2, false, "answer RET [count=N]"},
 	{"delay", parse_delay, 1, 2, false, "delay MICROSECONDS [count=N]"},
+	{"commit", parse_commit, 1, 2, false, "commit none|other|opposite|asked [count=N]"},
+	{"attributes", parse_attributes, 3, 5, false,
+		"attributes GPA PAGES shared|private [flags=N] [expect=ERRNO]"},
+	{"race", parse_race, 2, 5, false, "race COUNT SEED [threads=N] [min=GPA] [max=GPA]"},
+	{"reset", parse_reset, 0, 0, false, "reset"},
 	{"abandon", parse_abandon, 0, 0, false, "abandon"},
 	{"barrier", parse_barrier, 1, 1, false, "barrier NAME"},
 	{"wait-file", parse_wait_file, 1, 1, false, "wait-file PATH"},

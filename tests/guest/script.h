@@ -15,6 +15,18 @@
 #define MAX_VCPUS    8
 #define MAX_LOOPS    8
 #define MAX_BARRIERS 32
+#define MAX_RACERS   8
+
+/*
+ * The guest's code, tables and page tables have a memory slot of their own, cut out of the VM's
+ * memory. It is never private on the host's side, whatever the guest asks for. The page at the
+ * vCPU's reset vector is another one, of VMs that are reset.
+ */
+#define LONG_RESERVED      0xe0000000ull
+#define LONG_RESERVED_SIZE 0x100000ull
+#define REAL_RESERVED      0x0ull
+#define REAL_RESERVED_SIZE 0x80000ull
+#define RESET_PAGE         0xfffff000ull
 
 #define HC_MAP_GPA_RANGE 12 /* include/uapi/linux/kvm_para.h; KVM_HC_PAGE_ENC_STATUS too */
 
@@ -22,6 +34,9 @@ enum vm_type { VM_DEFAULT, VM_SW_PROTECTED };
 enum vm_mode { MODE_REAL, MODE_LONG };
 enum vm_abi { ABI_MAP_GPA_RANGE, ABI_PAGE_ENC_STATUS };
 enum page_size { SIZE_4K, SIZE_2M, SIZE_1G, PAGE_SIZES };
+
+/* What attributes the VMM sets when it has said yes to a conversion. */
+enum commit { COMMIT_ASKED, COMMIT_NONE, COMMIT_OTHER, COMMIT_OPPOSITE };
 
 enum step_kind {
 	/* done by the guest */
@@ -42,11 +57,15 @@ enum step_kind {
 	STEP_WAIT_FILE,
 	STEP_TOUCH_FILE,
 	STEP_TRUTH,
+	STEP_COMMIT,
+	STEP_ATTRIBUTES,
+	STEP_RACE,
+	STEP_RESET,
 };
 
 struct step {
 	enum step_kind kind;
-	uint64_t count; /* of STEP_RANDOM, FLOOD, OUT, SPIN, REPEAT, ANSWER, DELAY */
+	uint64_t count; /* of STEP_RANDOM, FLOOD, OUT, SPIN, REPEAT, ANSWER, DELAY, COMMIT, RACE */
 	union {
 		struct {
 			uint64_t nr;
@@ -63,6 +82,16 @@ struct step {
 		size_t begin;            /* STEP_END: index of the step after its repeat */
 		uint64_t ret;
 		uint64_t microseconds;
+		enum commit commit;
+		struct {
+			uint64_t gpa, size, flags;
+			uint64_t expect; /* errno */
+			bool private;
+		} attributes;
+		struct {
+			uint64_t seed, min, max; /* gpas, [min, max) */
+			unsigned threads;
+		} race;
 		unsigned barrier;
 		char *path;
 	};
@@ -86,6 +115,7 @@ struct vm_script {
 	bool hypercalls;  /* KVM_CAP_EXIT_HYPERCALL */
 	bool attributes;  /* KVM_SET_MEMORY_ATTRIBUTES on each accepted conversion */
 	bool any_refusal; /* valid calls may be refused inside the kernel */
+	bool resets;      /* has a STEP_RESET */
 	struct vcpu_script vcpu[MAX_VCPUS];
 };
 

@@ -8,9 +8,11 @@
 #define PAGE_SHARED       1
 #define PAGE_HOST_PRIVATE 2
 
+#define ZERO_BLOCK 4096 /* pages; most of a large VM is skipped so */
+
 #define MAX_ARRAY (1ull << 28) /* 1 TiB of guest memory; the rest is "outside" */
 
-/* ---- ranges outside of memory ------------------------------------------------------------------
+/* ---- ranges ------------------------------------------------------------------------------------
  */
 
 static void intervals_set(struct intervals *set, uint64_t start, uint64_t end, bool member)
@@ -18,7 +20,7 @@ static void intervals_set(struct intervals *set, uint64_t start, uint64_t end, b
 	struct interval *list; /* at most one more than before: one may be cut in two */
 	size_t count = 0, i = 0;
 
-	if (start >= end)
+	if (start >= end || (!member && !set->count))
 		return;
 	list = calloc(set->count + 2, sizeof(*list));
 	if (!list)
@@ -48,8 +50,75 @@ static void intervals_set(struct intervals *set, uint64_t start, uint64_t end, b
 	set->count = count;
 }
 
+static bool intervals_have(const struct intervals *set, uint64_t at)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (at >= set->list[i].start && at < set->list[i].end)
+			return true;
+	return false;
+}
+
+/* Behind all that is in there, or touching it; never to a set that intervals_set() has made. */
+static void append(struct intervals *set, uint64_t start, uint64_t end)
+{
+	size_t n = set->count;
+
+	if (n && set->list[n - 1].end == start) {
+		set->list[n - 1].end = end;
+		return;
+	}
+	if (!(n & (n - 1))) {
+		set->list = realloc(set->list, (n ? 2 * n : 1) * sizeof(*set->list));
+		if (!set->list)
+			abort();
+	}
+	set->list[set->count++] = (struct interval){start, end};
+}
+
 /* ---- planes ------------------------------------------------------------------------------------
  */
+
+static bool all_zero(const struct truth *truth, uint64_t i)
+{
+	static const uint8_t zero[ZERO_BLOCK];
+
+	return !(i % ZERO_BLOCK) && truth->npages - i >= ZERO_BLOCK &&
+	       !memcmp(truth->pages + i, zero, ZERO_BLOCK);
+}
+
+static void append_pages(const struct truth *truth, uint8_t bit, struct intervals *set)
+{
+	uint64_t i = 0, start;
+
+	while (i < truth->npages) {
+		if (all_zero(truth, i)) {
+			i += ZERO_BLOCK;
+			continue;
+		}
+		start = i;
+		while (i < truth->npages && truth->pages[i] & bit)
+			i++;
+		if (i > start)
+			append(set, truth->base_gfn + start, truth->base_gfn + i);
+		else
+			i++;
+	}
+}
+
+/* All that has the bit, and what lies outside; the caller frees the list. */
+static struct intervals plane(
+	const struct truth *truth, uint8_t bit, const struct intervals *outside)
+{
+	struct intervals all = {0};
+	size_t i = 0;
+
+	for (; i < outside->count && outside->list[i].start < truth->base_gfn; i++)
+		append(&all, outside->list[i].start, outside->list[i].end);
+	append_pages(truth, bit, &all);
+	for (; i < outside->count; i++)
+		append(&all, outside->list[i].start, outside->list[i].end);
+	return all;
+}
 
 int truth_open(struct truth *ret_truth, uint64_t base_gfn, uint64_t npages, bool log)
 {
@@ -87,12 +156,38 @@ void truth_host(struct truth *truth, uint64_t gfn, uint64_t npages, bool private
 		else
 			truth->pages[i - first] &= ~PAGE_HOST_PRIVATE;
 	}
+	intervals_set(&truth->host_outside, gfn, end < first ? end : first, private);
+	intervals_set(&truth->host_outside, gfn > last ? gfn : last, end, private);
+	intervals_set(&truth->contested, gfn, end, false);
 }
 
 bool truth_host_private(const struct truth *truth, uint64_t gfn)
 {
-	return gfn >= truth->base_gfn && gfn - truth->base_gfn < truth->npages &&
-	       truth->pages[gfn - truth->base_gfn] & PAGE_HOST_PRIVATE;
+	if (gfn < truth->base_gfn || gfn - truth->base_gfn >= truth->npages)
+		return intervals_have(&truth->host_outside, gfn);
+	return truth->pages[gfn - truth->base_gfn] & PAGE_HOST_PRIVATE;
+}
+
+void truth_contest(struct truth *truth, uint64_t gfn, uint64_t npages)
+{
+	intervals_set(&truth->contested, gfn, gfn + npages, true);
+}
+
+void truth_reset(struct truth *truth)
+{
+	uint64_t i = 0;
+
+	truth->resets++;
+	free(truth->left_shared.list);
+	truth->left_shared = plane(truth, PAGE_SHARED, &truth->outside);
+	free(truth->outside.list);
+	truth->outside = (struct intervals){0};
+	while (i < truth->npages) {
+		if (all_zero(truth, i))
+			i += ZERO_BLOCK;
+		else
+			truth->pages[i++] &= ~PAGE_SHARED;
+	}
 }
 
 /* ---- requests ----------------------------------------------------------------------------------
@@ -134,76 +229,42 @@ void truth_answer(struct truth *truth, size_t request, uint64_t ret)
 /* ---- output ------------------------------------------------------------------------------------
  */
 
-/* Joins what touches before it prints. */
-struct runs {
-	FILE *out;
-	uint64_t start, end; /* none if equal */
-	bool any;
-};
-
-static void runs_flush(struct runs *runs)
+static void print_intervals(const struct intervals *set, FILE *out)
 {
-	if (runs->start == runs->end)
-		return;
-	fprintf(runs->out, "%s[%llu,%llu]", runs->any ? "," : "", (unsigned long long)runs->start,
-		(unsigned long long)(runs->end - runs->start));
-	runs->any = true;
-	runs->start = runs->end;
+	fputc('[', out);
+	for (size_t i = 0; i < set->count; i++)
+		fprintf(out, "%s[%llu,%llu]", i ? "," : "", (unsigned long long)set->list[i].start,
+			(unsigned long long)(set->list[i].end - set->list[i].start));
+	fputc(']', out);
 }
 
-static void runs_add(struct runs *runs, uint64_t start, uint64_t end)
+static void print_plane(
+	const struct truth *truth, uint8_t bit, const struct intervals *outside, FILE *out)
 {
-	if (start != runs->end) {
-		runs_flush(runs);
-		runs->start = start;
-	}
-	runs->end = end;
-}
+	struct intervals all = plane(truth, bit, outside);
 
-static void print_pages(const struct truth *truth, uint8_t bit, struct runs *runs)
-{
-	static const uint8_t zero[4096];
-	uint64_t i = 0, start;
-
-	while (i < truth->npages) {
-		if (!(i % sizeof(zero)) && truth->npages - i >= sizeof(zero) &&
-			!memcmp(truth->pages + i, zero, sizeof(zero))) {
-			i += sizeof(zero);
-			continue;
-		}
-		start = i;
-		while (i < truth->npages && truth->pages[i] & bit)
-			i++;
-		if (i > start)
-			runs_add(runs, truth->base_gfn + start, truth->base_gfn + i);
-		else
-			i++;
-	}
+	print_intervals(&all, out);
+	free(all.list);
 }
 
 void truth_print_shared(const struct truth *truth, FILE *out)
 {
-	struct runs runs = {.out = out};
-	size_t i = 0;
-
-	fputc('[', out);
-	for (; i < truth->outside.count && truth->outside.list[i].start < truth->base_gfn; i++)
-		runs_add(&runs, truth->outside.list[i].start, truth->outside.list[i].end);
-	print_pages(truth, PAGE_SHARED, &runs);
-	for (; i < truth->outside.count; i++)
-		runs_add(&runs, truth->outside.list[i].start, truth->outside.list[i].end);
-	runs_flush(&runs);
-	fputc(']', out);
+	print_plane(truth, PAGE_SHARED, &truth->outside, out);
 }
 
 void truth_print_host_private(const struct truth *truth, FILE *out)
 {
-	struct runs runs = {.out = out};
+	print_plane(truth, PAGE_HOST_PRIVATE, &truth->host_outside, out);
+}
 
-	fputc('[', out);
-	print_pages(truth, PAGE_HOST_PRIVATE, &runs);
-	runs_flush(&runs);
-	fputc(']', out);
+void truth_print_contested(const struct truth *truth, FILE *out)
+{
+	print_intervals(&truth->contested, out);
+}
+
+void truth_print_left_shared(const struct truth *truth, FILE *out)
+{
+	print_intervals(&truth->left_shared, out);
 }
 
 void truth_print_conversions(const struct truth *truth, FILE *out)

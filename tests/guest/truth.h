@@ -32,9 +32,13 @@ struct truth {
 	pthread_mutex_t lock; /* held by whoever calls the functions below */
 	uint64_t base_gfn, npages;
 	uint8_t *pages; /* PAGE_SHARED | PAGE_HOST_PRIVATE, for [base_gfn, base_gfn + npages) */
-	struct intervals outside; /* shared, beyond those */
+	struct intervals outside, host_outside; /* shared and host-private, beyond those */
+	struct intervals contested;             /* host's plane not known */
+	struct intervals left_shared;           /* by the last reset */
 	uint64_t requests, accepted, denied, unanswered, faults;
 	uint64_t attribute_calls, attribute_errors;
+	uint64_t lies; /* accepted, other attributes set than asked for */
+	uint64_t resets;
 	bool log;
 	struct conversion *conversions;
 	size_t conversion_count;
@@ -48,14 +52,22 @@ size_t truth_request(
 	struct truth *truth, unsigned vcpu, uint64_t gfn, uint64_t npages, uint64_t attributes);
 void truth_answer(struct truth *truth, size_t request, uint64_t ret);
 
-/* The two planes. The host's has frames in memory only. */
+/* The two planes. */
 void truth_guest(struct truth *truth, uint64_t gfn, uint64_t npages, bool private);
 void truth_host(struct truth *truth, uint64_t gfn, uint64_t npages, bool private);
 bool truth_host_private(const struct truth *truth, uint64_t gfn);
 
+/* Nobody knows the host's plane there, until it is set. */
+void truth_contest(struct truth *truth, uint64_t gfn, uint64_t npages);
+
+/* The guest's plane begins again, all private. */
+void truth_reset(struct truth *truth);
+
 /* [[gfn,npages],...] */
 void truth_print_shared(const struct truth *truth, FILE *out);
 void truth_print_host_private(const struct truth *truth, FILE *out);
+void truth_print_contested(const struct truth *truth, FILE *out);
+void truth_print_left_shared(const struct truth *truth, FILE *out);
 void truth_print_conversions(const struct truth *truth, FILE *out);
 
 #endif

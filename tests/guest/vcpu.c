@@ -151,6 +151,26 @@ static bool rule_applies(struct rule *rule, uint64_t *value)
 	return true;
 }
 
+/* Sets what the script has the VMM set for an accepted conversion. The caller has the truth's lock.
+ */
+static int commit(struct vcpu *vcpu, uint64_t gfn, uint64_t npages, bool private)
+{
+	uint64_t how = COMMIT_ASKED;
+
+	if (rule_applies(&vcpu->commit, &how) && how != COMMIT_ASKED)
+		vcpu->vm->truth.lies++;
+	switch (how) {
+	case COMMIT_NONE:
+		return 0;
+	case COMMIT_OTHER:
+		return vm_set_private(vcpu->vm, gfn + npages, npages, private);
+	case COMMIT_OPPOSITE:
+		return vm_set_private(vcpu->vm, gfn, npages, !private);
+	default:
+		return vm_set_private(vcpu->vm, gfn, npages, private);
+	}
+}
+
 /* Does what the guest asked for; the answer. The caller has the truth's lock. */
 static uint64_t convert(struct vcpu *vcpu, uint64_t gfn, uint64_t npages, uint64_t attributes)
 {
@@ -160,7 +180,7 @@ static uint64_t convert(struct vcpu *vcpu, uint64_t gfn, uint64_t npages, uint64
 
 	if (gfn + npages > TRUTH_MAX_FRAMES || npages > TRUTH_MAX_FRAMES)
 		return GUEST_EINVAL; /* no such memory anywhere */
-	if (vm->script->attributes && vm_set_private(vm, gfn, npages, private))
+	if (vm->script->attributes && commit(vcpu, gfn, npages, private))
 		return GUEST_EINVAL;
 	truth_guest(&vm->truth, gfn, npages, private);
 	return 0;
@@ -238,6 +258,87 @@ static bool on_fault(struct vcpu *vcpu)
 	return !err;
 }
 
+/* ---- what the VMM does by itself ---------------------------------------------------------------
+ */
+
+/* ERR is 0 or -errno of KVM_SET_MEMORY_ATTRIBUTES, EXPECT the errno that the script wants. */
+static void check_attributes(struct vcpu *vcpu, int err, int expect)
+{
+	if (-err == expect)
+		return;
+	if (err == -ENOTTY) {
+		if (!vcpu->unsupported)
+			fprintf(stderr, "guest: %s: this host has no KVM_SET_MEMORY_ATTRIBUTES\n",
+				vcpu->vm->name);
+		vcpu->unsupported = true;
+	} else {
+		fail(vcpu, "KVM_SET_MEMORY_ATTRIBUTES: %s, expected: %s", strerror(-err),
+			strerror(expect));
+	}
+}
+
+static void set_attributes(struct vcpu *vcpu, const struct step *step)
+{
+	struct truth *truth = &vcpu->vm->truth;
+	int err;
+
+	pthread_mutex_lock(&truth->lock);
+	err = vm_set_attributes(vcpu->vm, step->attributes.gpa, step->attributes.size,
+		step->attributes.private, step->attributes.flags);
+	pthread_mutex_unlock(&truth->lock);
+	check_attributes(vcpu, err, step->attributes.expect);
+}
+
+/* Once into the guest and out; 0 or an errno. */
+static int enter(struct vcpu *vcpu)
+{
+	uint32_t reason;
+	int err;
+
+	do {
+		vcpu->run->exit_reason =
+			KVM_EXIT_UNKNOWN; /* older kernels leave the last one when they fail */
+		err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
+		reason = vcpu->run->exit_reason;
+		vcpu->counters.exits[reason < MAX_REASONS ? reason : MAX_REASONS - 1]++;
+		vcpu->counters.exit_errors += err != 0;
+	} while (err == EINTR);
+	return err;
+}
+
+static int set_registers(
+	struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs)
+{
+	if (!ioctl(vcpu->fd, KVM_SET_SREGS, sregs) && !ioctl(vcpu->fd, KVM_SET_REGS, regs))
+		return 0;
+	fail(vcpu, "registers: %m");
+	return -1;
+}
+
+/*
+ * As QEMU does it: the same vCPU begins at the reset vector. What is there says so at once, and the
+ * guest's code, as firmware and kernel would, begins once more. A port write that is still open is
+ * not completed by KVM when RIP is no longer where it was.
+ */
+static void reset(struct vcpu *vcpu)
+{
+	static const struct kvm_regs at_vector = {.rip = 0xfff0, .rflags = 0x2};
+	const struct kvm_run *run = vcpu->run;
+	struct truth *truth = &vcpu->vm->truth;
+	int err;
+
+	pthread_mutex_lock(&truth->lock);
+	truth_reset(truth);
+	pthread_mutex_unlock(&truth->lock);
+	if (set_registers(vcpu, &vcpu->power_on, &at_vector))
+		return;
+	err = enter(vcpu);
+	if (err || run->exit_reason != KVM_EXIT_IO || run->io.port != RESET_PORT)
+		fail(vcpu, "exit %u (%s) instead of the reset vector's", run->exit_reason,
+			strerror(err));
+	set_registers(vcpu, &vcpu->begin_sregs, &vcpu->begin_regs);
+}
+
 /* ---- the thread --------------------------------------------------------------------------------
  */
 
@@ -266,6 +367,18 @@ static void act(struct vcpu *vcpu, const struct step *step)
 	case STEP_TRUTH:
 		if (machine_report(vcpu->vm->machine, step->path))
 			fail(vcpu, "%s: %m", step->path);
+		break;
+	case STEP_COMMIT:
+		vcpu->commit = (struct rule){step->commit, step->count};
+		break;
+	case STEP_ATTRIBUTES:
+		set_attributes(vcpu, step);
+		break;
+	case STEP_RACE:
+		check_attributes(vcpu, vm_race(vcpu->vm, step), 0);
+		break;
+	case STEP_RESET:
+		reset(vcpu);
 		break;
 	default:
 		break;
@@ -301,8 +414,12 @@ static bool on_exit_reason(struct vcpu *vcpu)
 	catch_up(vcpu);
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
-		if (run->io.port != CONTROL_PORT)
+		if (run->io.port == WORK_PORT)
 			return true;
+		if (run->io.port != CONTROL_PORT) {
+			fail(vcpu, "a write to port %#x", run->io.port);
+			return false;
+		}
 		vcpu->counters.control_exits++;
 		if (vcpu->done < vcpu->filled) {
 			fail(vcpu,
@@ -325,22 +442,12 @@ static bool on_exit_reason(struct vcpu *vcpu)
 static void *vcpu_thread(void *argument)
 {
 	struct vcpu *vcpu = argument;
-	struct kvm_run *run = vcpu->run;
 	bool again = fill(vcpu);
 
 	while (again) {
-		uint32_t reason;
-		int err;
+		int err = enter(vcpu);
 
-		run->exit_reason =
-			KVM_EXIT_UNKNOWN; /* older kernels leave the last one when they fail */
-		err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
-		reason = run->exit_reason;
-		vcpu->counters.exits[reason < MAX_REASONS ? reason : MAX_REASONS - 1]++;
-		vcpu->counters.exit_errors += err != 0;
-		if (err == EINTR)
-			continue;
-		if (err && reason != NEW_EXIT_MEMORY_FAULT) {
+		if (err && vcpu->run->exit_reason != NEW_EXIT_MEMORY_FAULT) {
 			catch_up(vcpu);
 			fail(vcpu, "KVM_RUN: %s", strerror(err));
 			break;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "kvm_new.h"
 
@@ -21,6 +22,8 @@
 #define LONG_TABLES 0x10000
 #define LONG_PDPTS  8
 #define TABLE_SIZE  (TABLE_OPS * OP_SIZE)
+
+#define RESET_OFFSET 0xff0 /* in the reset page */
 
 #define MAX_CPUID 256
 
@@ -75,6 +78,17 @@ static int add_memory(struct vm *vm, uint8_t *memory, uint64_t gpa, uint64_t end
 	return 0;
 }
 
+static int create_reset_page(struct vm *vm)
+{
+	uint8_t *page = mmap(
+		NULL, GUEST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return say(vm, "memory");
+	memcpy(page + RESET_OFFSET, guest_reset, guest_reset_end - guest_reset);
+	return add_slot(vm, RESET_PAGE, GUEST_PAGE_SIZE, page, false);
+}
+
 static int create_memory(struct vm *vm)
 {
 	const struct vm_script *script = vm->script;
@@ -95,7 +109,8 @@ static int create_memory(struct vm *vm)
 	}
 	if (add_slot(vm, vm->reserved_gpa, vm->reserved_size, vm->reserved, false) ||
 		add_memory(vm, memory, base, base + script->memfd, true) ||
-		add_memory(vm, memory, base + script->memfd, end, false))
+		add_memory(vm, memory, base + script->memfd, end, false) ||
+		(script->resets && create_reset_page(vm)))
 		return -1;
 
 	if (script->attributes) {
@@ -108,42 +123,6 @@ static int create_memory(struct vm *vm)
 		}
 	}
 	return 0;
-}
-
-static int set_attributes(struct vm *vm, uint64_t gpa, uint64_t end, bool private)
-{
-	struct new_memory_attributes args = {
-		.address = gpa,
-		.size = end - gpa,
-		.attributes = private ? NEW_MEMORY_ATTRIBUTE_PRIVATE : 0,
-	};
-
-	if (gpa >= end)
-		return 0;
-	vm->truth.attribute_calls++;
-	if (ioctl(vm->fd, NEW_SET_MEMORY_ATTRIBUTES, &args)) {
-		int err = -errno;
-
-		vm->truth.attribute_errors++;
-		return err;
-	}
-	truth_host(&vm->truth, gpa >> GUEST_PAGE_SHIFT, (end - gpa) >> GUEST_PAGE_SHIFT, private);
-	return 0;
-}
-
-int vm_set_private(struct vm *vm, uint64_t gfn, uint64_t npages, bool private)
-{
-	uint64_t start = gfn << GUEST_PAGE_SHIFT, end = (gfn + npages) << GUEST_PAGE_SHIFT;
-	uint64_t base = vm->script->base, limit = base + vm->script->memory;
-	uint64_t hole = vm->reserved_gpa, hole_end = hole + vm->reserved_size;
-	int err;
-
-	start = start > base ? start : base;
-	end = end < limit ? end : limit;
-	err = set_attributes(vm, start, end < hole ? end : hole, private);
-	if (err)
-		return err;
-	return set_attributes(vm, start > hole_end ? start : hole_end, end, private);
 }
 
 /* ---- the guest's code --------------------------------------------------------------------------
@@ -246,8 +225,8 @@ static int create_vcpu(struct vm *vm, unsigned index, int kvm, struct kvm_cpuid2
 	bool is_long = vm->script->mode == MODE_LONG;
 	uint64_t table = (is_long ? LONG_TABLES : REAL_TABLES) + index * TABLE_SIZE;
 	struct vcpu *vcpu = &vm->vcpus[index];
-	struct kvm_sregs sregs;
-	struct kvm_regs regs = {.rflags = 0x2};
+	struct kvm_sregs *sregs = &vcpu->begin_sregs;
+	struct kvm_regs *regs = &vcpu->begin_regs;
 
 	vcpu->vm = vm;
 	vcpu->index = index;
@@ -256,23 +235,26 @@ static int create_vcpu(struct vm *vm, unsigned index, int kvm, struct kvm_cpuid2
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, index);
 	if (vcpu->fd < 0)
 		return say(vm, "vCPU");
-	vcpu->run = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
-		MAP_SHARED, vcpu->fd, 0);
+	vcpu->run_size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		return say(vm, "vCPU's kvm_run");
-	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) || ioctl(vcpu->fd, KVM_GET_SREGS, &sregs))
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) ||
+		ioctl(vcpu->fd, KVM_GET_SREGS, &vcpu->power_on))
 		return say(vm, "vCPU's state");
+	*sregs = vcpu->power_on;
+	regs->rflags = 0x2;
 	if (is_long) {
 		unsigned cpl = vm->script->vcpu[index].cpl;
 
-		set_long_mode(&sregs, cpl);
-		regs.rip = vm->reserved_gpa + LONG_CODE;
-		regs.rbp = vm->reserved_gpa + table;
-		regs.rflags |= cpl << 12; /* IOPL: it may write to ports */
+		set_long_mode(sregs, cpl);
+		regs->rip = vm->reserved_gpa + LONG_CODE;
+		regs->rbp = vm->reserved_gpa + table;
+		regs->rflags |= cpl << 12; /* IOPL: it may write to ports */
 	} else {
-		set_real_mode(&sregs, table);
+		set_real_mode(sregs, table);
 	}
-	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) || ioctl(vcpu->fd, KVM_SET_REGS, &regs))
+	if (ioctl(vcpu->fd, KVM_SET_SREGS, sregs) || ioctl(vcpu->fd, KVM_SET_REGS, regs))
 		return say(vm, "vCPU's registers");
 	return 0;
 }
@@ -336,4 +318,20 @@ int vm_create(struct vm *ret_vm, struct machine *machine, const struct vm_script
 		}
 	free(cpuid);
 	return 0;
+}
+
+void vm_close_vcpus(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->script->vcpus; i++) {
+		munmap(vm->vcpus[i].run, vm->vcpus[i].run_size);
+		close(vm->vcpus[i].fd);
+	}
+}
+
+void vm_close(struct vm *vm)
+{
+	vm_close_vcpus(vm);
+	if (vm->memfd >= 0)
+		close(vm->memfd); /* it holds the VM, too */
+	close(vm->fd);
 }

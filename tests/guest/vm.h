@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One VM: its memory slots and vCPUs (vm.c), and what each vCPU's thread does (vcpu.c). */
+/*
+ * One VM: its memory slots and vCPUs (vm.c), what each vCPU's thread does (vcpu.c), and what the
+ * VMM sets on the host's side (attributes.c).
+ */
 #ifndef GUEST_VM_H
 #define GUEST_VM_H
 
@@ -9,15 +12,6 @@
 #include "program.h"
 #include "sync.h"
 #include "truth.h"
-
-/*
- * The guest's code, tables and page tables have a memory slot of their own, cut out of the VM's
- * memory. It is never private on the host's side, whatever the guest asks for.
- */
-#define LONG_RESERVED      0xe0000000ull
-#define LONG_RESERVED_SIZE 0x100000ull
-#define REAL_RESERVED      0x0ull
-#define REAL_RESERVED_SIZE 0x80000ull
 
 #define MAX_SLOTS   8
 #define MAX_REASONS 64
@@ -31,7 +25,7 @@ struct planned {
 	uint64_t ignored; /* faults */
 };
 
-/* answer and delay: holds for the next COUNT hypercalls */
+/* answer, delay, commit: holds for the next COUNT hypercalls */
 struct rule {
 	uint64_t value, count;
 };
@@ -53,16 +47,22 @@ struct vcpu {
 	unsigned index;
 	int fd;
 	struct kvm_run *run;
+	size_t run_size;
 	pthread_t thread;
 	bool started;
+
+	/* As KVM made it, and as the guest's code begins. */
+	struct kvm_sregs power_on, begin_sregs;
+	struct kvm_regs begin_regs;
 
 	struct program program;
 	struct guest_op *table;
 	struct planned plan[TABLE_OPS];
 	size_t filled, done; /* operations in the table, and through */
-	struct rule answer, delay;
+	struct rule answer, delay, commit;
 	bool abandon;
 	bool failed;
+	bool unsupported; /* this kernel cannot do what the script wants */
 	struct counters counters;
 };
 
@@ -93,9 +93,20 @@ struct machine {
 /* 0; VM_UNSUPPORTED when this host has no such VMs; -1. The last two have been said on stderr. */
 int vm_create(struct vm *ret_vm, struct machine *machine, const struct vm_script *script, int kvm);
 
-/* Sets attributes for what lies in memory, and keeps the truth about it; 0 or -errno. The caller
- * has the truth's lock. */
+/* Closes its vCPUs; closes all that keeps it alive in KVM. Its truth stays. */
+void vm_close_vcpus(struct vm *vm);
+void vm_close(struct vm *vm);
+
+/*
+ * KVM_SET_MEMORY_ATTRIBUTES, with the truth about it; 0 or -errno. The first does it for what lies
+ * in memory, in up to two calls, the second in one call for all that is said. The caller has the
+ * truth's lock.
+ */
 int vm_set_private(struct vm *vm, uint64_t gfn, uint64_t npages, bool private);
+int vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size, bool private, uint64_t flags);
+
+/* Many threads do it at once, as STEP says; 0 or the first -errno. Takes the truth's lock. */
+int vm_race(struct vm *vm, const struct step *step);
 
 void vcpu_start(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);

@@ -16,8 +16,8 @@ wanted='
 hlist_head: first
 timespec64: tv_sec
 hlist_node: next pprev
-pt_regs: orig_ax di bx
-task_struct: pid tgid group_leader comm files cred preempt_notifiers cgroups
+pt_regs: orig_ax di bx si dx cx
+task_struct: pid tgid group_leader comm files cred preempt_notifiers cgroups mm
 files_struct: fdt
 fdtable: max_fds fd
 path: dentry
@@ -31,6 +31,8 @@ css_set: dfl_cgrp
 cgroup: kn
 kernfs_node: id
 mutex: owner
+xarray: xa_head
+xa_node: shift slots
 preempt_notifier: link
 bpf_iter__task_file: task file
 '
@@ -68,6 +70,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,

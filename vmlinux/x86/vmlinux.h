@@ -30,6 +30,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -65,6 +66,8 @@ struct css_set;
 struct cgroup;
 struct kernfs_node;
 struct mutex;
+struct xarray;
+struct xa_node;
 struct preempt_notifier;
 struct bpf_iter__task_file;
 
@@ -83,12 +86,16 @@ struct hlist_node {
 
 struct pt_regs {
 	long unsigned int bx;
+	long unsigned int cx;
+	long unsigned int dx;
+	long unsigned int si;
 	long unsigned int di;
 	long unsigned int orig_ax;
 };
 
 struct task_struct {
 	struct hlist_head preempt_notifiers;
+	struct mm_struct *mm;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *group_leader;
@@ -151,6 +158,15 @@ struct kernfs_node {
 
 struct mutex {
 	atomic_long_t owner;
+};
+
+struct xarray {
+	void *xa_head;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
 };
 
 struct preempt_notifier {
