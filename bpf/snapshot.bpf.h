@@ -120,26 +120,40 @@ static __always_inline void add_run(struct reader *reader, u64 gfn, u64 attribut
 	reading->run_attributes = attributes;
 }
 
-/* ---- one leaf ---- */
+/* ---- one leaf: without a branch for each slot, which the verifier would follow both ways ---- */
+
+/* 1 if a and b differ, else 0; the compiler must not see that, or it makes a branch of it. */
+static __always_inline u64 differ(u64 a, u64 b)
+{
+	u64 x = a ^ b, negative = -x;
+
+	asm volatile("" : "+r"(negative));
+	return (x | negative) >> 63;
+}
+
+/* The number of the lowest bit that is set, of one at least. */
+static __always_inline u32 lowest_bit(u64 bits)
+{
+	u64 below = (bits & -bits) - 1; /* as many ones as there are lower bits: count them */
+
+	below -= below >> 1 & 0x5555555555555555ull;
+	below = (below & 0x3333333333333333ull) + (below >> 2 & 0x3333333333333333ull);
+	below = (below + (below >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return below * 0x0101010101010101ull >> 56;
+}
 
 /* All slots that hold what the first one does of those left. */
 static long send_value(u32 round, struct reader *reader)
 {
 	struct xa_copy *leaf = reader->leaf;
-	u64 gfn = reader->reading->cursor, bits = 0, value = 0;
+	u64 gfn = reader->reading->cursor, bits = 0, value;
 
 	if (!reader->values)
 		return 1;
-	for (u32 i = 0; i < XA_SLOTS; i++) {
-		u64 entry = leaf->slots[i];
-
-		if (!(reader->values >> i & 1))
-			continue;
-		if (!value)
-			value = entry;
-		if (entry == value)
-			bits |= 1ull << i;
-	}
+	value = leaf->slots[lowest_bit(reader->values) & (XA_SLOTS - 1)];
+	for (u32 i = 0; i < XA_SLOTS; i++)
+		bits |= (differ(leaf->slots[i], value) ^ 1) << i;
+	bits &= reader->values;
 	reader->values &= ~bits;
 	if (bits == ~0ull)
 		add_run(reader, gfn, value >> 1);
@@ -152,7 +166,7 @@ static long send_value(u32 round, struct reader *reader)
 static __always_inline bool read_leaf(struct reader *reader, u64 node)
 {
 	struct xa_copy *leaf = reader->leaf;
-	u64 values = 0, differs = 0, retry = 0;
+	u64 values = 0, other = 0, stays = 1;
 
 	if (bpf_probe_read_kernel(leaf, sizeof(*leaf), (void *)MEMBER(node, xa_node, slots)))
 		return false;
@@ -160,13 +174,13 @@ static __always_inline bool read_leaf(struct reader *reader, u64 node)
 		u64 entry = leaf->slots[i];
 
 		values |= (entry & 1) << i;
-		differs |= entry ^ leaf->slots[0];
-		retry |= entry == XA_RETRY;
+		other |= entry ^ leaf->slots[0];
+		stays &= differ(entry, XA_RETRY);
 	}
-	if (retry)
+	if (!stays)
 		return false;
 	reader->values = values;
-	if (values == ~0ull && !differs) /* what most leaves are */
+	if (values == ~0ull && !other) /* what most leaves are */
 		add_run(reader, reader->reading->cursor, leaf->slots[0] >> 1);
 	else if (values)
 		bpf_loop(XA_SLOTS, send_value, reader, 0);

@@ -1,17 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A throw-away VM that makes hooks fire. */
+/*
+ * Throw-away guests of our own, in child processes: what they do is known, so what comes of it
+ * proves the hooks, and the map. They bear the tool's own process name.
+ */
 #ifndef CLI_CANARY_H
 #define CLI_CANARY_H
 
-enum canary_result {
-	CANARY_DONE,    /* the guest did what it was told */
-	CANARY_NO_KVM,  /* no /dev/kvm, or not allowed to open it */
-	CANARY_FAILED,  /* KVM would not make or run it */
-	CANARY_TIMEOUT, /* it did not come back: it was killed */
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum canary_kind {
+	CANARY_QUIET,     /* writes a port and halts */
+	CANARY_CALLS,     /* converts pages, see canary_shared */
+	CANARY_PROTECTED, /* its VMM makes pages private to KVM, see canary_private, and waits for
+			     canary_end() */
 };
 
-/* In a process of its own: a real-mode guest that writes a port, asks for a conversion if hypercall
- * is set, writes the port again, and halts. Waits for it, but not longer than timeout_ms. */
-enum canary_result canary_run(int hypercall, int timeout_ms);
+enum canary_result {
+	CANARY_DONE,
+	CANARY_NO_KVM,      /* /dev/kvm cannot be opened */
+	CANARY_FAILED,      /* KVM would not run it */
+	CANARY_TIMEOUT,     /* it did not come back and was killed */
+	CANARY_UNSUPPORTED, /* this KVM has no such VMs */
+};
+
+/* Frames: [gfn, gfn + npages). */
+struct canary_range {
+	uint64_t gfn, npages;
+};
+
+/* What is shared in the end by the guest's word, and what is private by the VMM's; sorted. */
+#define CANARY_SHARED_RANGES  3
+#define CANARY_PRIVATE_RANGES 2
+extern const struct canary_range canary_shared[CANARY_SHARED_RANGES];
+extern const struct canary_range canary_private[CANARY_PRIVATE_RANGES];
+
+/* Runs one to its end, but not longer than timeout_ms. */
+enum canary_result canary_run(enum canary_kind kind, int timeout_ms);
+
+/* The same in two steps, for what must be looked at while it lives: canary_start() returns when the
+ * guest has done what it does, CANARY_DONE then being what there is to end; else nothing is left to
+ * be ended. */
+struct canary {
+	pid_t pid;
+	int ready, go; /* our ends of pipes */
+};
+enum canary_result canary_start(struct canary *ret, enum canary_kind kind, int timeout_ms);
+void canary_end(struct canary *canary);
 
 #endif

@@ -12,48 +12,123 @@
 #include "capture/live.h"
 #include "cli/canary.h"
 #include "cli/commands.h"
+#include "model/model.h"
 #include "output/output.h"
 
 #define CANARY_MS 1000
 
 struct findings {
-	struct error *err;
 	struct live *live;
-	enum canary_result quiet, call;
+	struct model *model;
 	char comm[KES_COMM_LEN]; /* ours, and so the guests' */
-	uint32_t canary;         /* id of the last guest of ours */
-	uint64_t converted;
-	bool trampolines;
+	enum canary_result quiet, call, protected;
+	uint32_t canary; /* id of the last guest of ours */
+	bool converted;  /* a guest's conversions and their answers were seen */
+	bool map;        /* and the known map came of them */
+	bool changed;    /* changes of attributes were seen, with their results */
+	bool host_map;   /* the known host plane was read back */
+	bool trampolines, unproven;
 };
 
 /* ---- making it fire ---- */
 
-/* Counts the answers of our own throw-away guests: their process bears our name. */
-static int count_answer(void *context, const struct kes_record *records, size_t n)
+static int take(void *context, const struct kes_record *records, size_t n)
 {
 	struct findings *findings = context;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct kes_record *r = &records[i];
+	for (size_t i = 0; i < n; i++)
+		if (records[i].kind == KES_VM_NEW &&
+			!strcmp(records[i].vm_new.comm, findings->comm))
+			findings->canary = records[i].vm;
+	return model_apply(findings->model, records, n);
+}
 
-		if (r->kind == KES_VM_NEW && !strcmp(r->vm_new.comm, findings->comm))
-			findings->canary = r->vm;
-		else if (r->kind == KES_ANSWER && r->vm == findings->canary)
-			findings->converted++;
-	}
+/* The last guest of ours as the model has it, with all that waits on the ring. */
+static const struct vm *look(struct findings *findings)
+{
+	live_poll(findings->live, 0, take, findings);
+	live_collect(findings->live, take, findings);
+	for (size_t i = 0; i < model_vm_count(findings->model); i++)
+		if (findings->canary && model_vm(findings->model, i)->id == findings->canary)
+			return model_vm(findings->model, i);
+	return NULL;
+}
+
+struct comparison {
+	const struct canary_range *want;
+	size_t n, at;
+	enum page_state state;
+	bool good;
+};
+
+static int compare_range(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	struct comparison *comparison = context;
+	const struct canary_range *want = &comparison->want[comparison->at];
+
+	if (state != comparison->state)
+		return 0;
+	comparison->good &=
+		comparison->at < comparison->n && want->gfn == gfn && want->npages == npages;
+	comparison->at++;
 	return 0;
 }
 
-/* The guest that asks comes first: it makes the hook on answers be attached, for the others to
- * fire. */
-static void provoke(struct findings *findings)
+static bool has_ranges(const struct vm *vm, enum plane plane, enum page_state state,
+	const struct canary_range *want, size_t n)
 {
-	findings->call = canary_run(1, CANARY_MS);
-	live_poll(findings->live, 0, count_answer, findings);
-	findings->quiet = canary_run(0, CANARY_MS);
-	if (findings->call == CANARY_DONE)
-		canary_run(1, CANARY_MS);
-	live_poll(findings->live, 0, count_answer, findings);
+	struct comparison comparison = {.want = want, .n = n, .state = state, .good = true};
+
+	vm_ranges(vm, plane, compare_range, &comparison);
+	return comparison.good && comparison.at == n &&
+	       vm_confidence(vm, plane) == CONFIDENCE_EXACT;
+}
+
+/* Twice: the first guest that asks makes the hook on answers be attached, for the second to fire.
+ */
+static void try_calls(struct findings *findings)
+{
+	const struct vm *vm;
+
+	for (int i = 0; i < 2; i++) {
+		findings->call = canary_run(CANARY_CALLS, CANARY_MS);
+		vm = look(findings);
+		if (findings->call != CANARY_DONE || !vm)
+			return;
+	}
+	findings->converted = vm->totals.converted;
+	findings->map =
+		has_ranges(vm, PLANE_GUEST, PAGE_SHARED, canary_shared, CANARY_SHARED_RANGES);
+}
+
+static void try_attributes(struct findings *findings)
+{
+	struct canary canary;
+	const struct vm *vm;
+
+	findings->protected = canary_start(&canary, CANARY_PROTECTED, CANARY_MS);
+	if (findings->protected != CANARY_DONE)
+		return;
+	vm = look(findings);
+	if (vm) {
+		findings->changed = vm->totals.attributes >= 2;
+		live_read_attributes(findings->live, vm->id, take, findings);
+		live_inventory(findings->live);
+		vm = look(findings);
+		findings->host_map =
+			vm->host.readings && has_ranges(vm, PLANE_HOST, PAGE_PRIVATE,
+						     canary_private, CANARY_PRIVATE_RANGES);
+	}
+	canary_end(&canary);
+}
+
+static void provoke(struct findings *findings, bool all)
+{
+	try_calls(findings);
+	findings->quiet = canary_run(CANARY_QUIET, CANARY_MS);
+	look(findings);
+	if (all)
+		try_attributes(findings);
 }
 
 static const char *canary_text(enum canary_result result)
@@ -65,6 +140,8 @@ static const char *canary_text(enum canary_result result)
 		return "/dev/kvm cannot be opened: no guest could be made";
 	case CANARY_TIMEOUT:
 		return "the guest did not come back and was killed";
+	case CANARY_UNSUPPORTED:
+		return "this KVM makes no software-protected VMs";
 	default:
 		return "KVM would not run a guest";
 	}
@@ -72,9 +149,14 @@ static const char *canary_text(enum canary_result result)
 
 /* ---- rows ---- */
 
+static bool is_trampoline(const struct hook *hook)
+{
+	return !strncmp(hook->name, "fentry/", 7) || !strncmp(hook->name, "fexit/", 6);
+}
+
 static const char *hook_advice(const struct hook *hook, bool counted)
 {
-	bool trampoline = !strncmp(hook->name, "fentry/", 7);
+	bool trampoline = is_trampoline(hook);
 
 	switch (hook->state) {
 	case HOOK_ABSENT:
@@ -135,6 +217,39 @@ static void print_check(
 	json_object_put(row);
 }
 
+static void print_conversions(const struct options *options, const struct findings *findings)
+{
+	char text[160];
+
+	if (findings->call == CANARY_TIMEOUT)
+		snprintf(text, sizeof(text),
+			"a guest's hypercalls do not arrive on this KVM: unproven");
+	else if (findings->converted)
+		snprintf(text, sizeof(text), "a guest's conversions were seen, and their answers");
+	else
+		snprintf(text, sizeof(text), "a guest's conversions were not seen: %s",
+			canary_text(findings->call));
+	print_check(options, "conversions", findings->converted, text);
+	print_check(options, "map", findings->map,
+		findings->map ? "a guest's known map came out, page by page"
+			      : "no known map came out: unproven");
+}
+
+/* The host plane, with --selftest. */
+static void print_attributes(const struct options *options, const struct findings *findings)
+{
+	bool ran = findings->protected == CANARY_DONE;
+
+	print_check(options, "changes", findings->changed,
+		findings->changed ? "changes of memory attributes were seen, with their results"
+		: ran             ? "changes of memory attributes were not seen"
+				  : "no VM with memory attributes could be made: unproven");
+	print_check(options, "host-map", findings->host_map,
+		findings->host_map ? "a VM's known attributes were read back, page by page"
+		: ran              ? "attributes that were read back are not what they should be"
+				   : canary_text(findings->protected));
+}
+
 static void print_setup(const struct options *options, const struct findings *findings)
 {
 	char text[160], size[24];
@@ -146,18 +261,13 @@ static void print_setup(const struct options *options, const struct findings *fi
 	snprintf(text, sizeof(text), "ring of %s; loaded and attached in %.0f ms",
 		bytes_exact(live_ring_bytes(findings->live), size), live_setup_ms(findings->live));
 	print_check(options, "programs", true, text);
+	print_check(options, "unload", access("/sys/module/kvm/refcnt", F_OK) != 0,
+		access("/sys/module/kvm/refcnt", F_OK)
+			? "KVM is built into this kernel"
+			: "while kvm-encstat runs, KVM's modules cannot be unloaded");
 	print_check(options, "guest", findings->quiet == CANARY_DONE, canary_text(findings->quiet));
-	if (findings->quiet != CANARY_DONE)
-		return;
-	if (findings->call == CANARY_TIMEOUT)
-		snprintf(text, sizeof(text),
-			"a guest's hypercalls do not arrive on this KVM: unproven");
-	else if (findings->converted)
-		snprintf(text, sizeof(text), "a guest's conversion was seen, and its answer");
-	else
-		snprintf(text, sizeof(text), "a guest's conversion was not seen: %s",
-			canary_text(findings->call));
-	print_check(options, "conversions", findings->converted > 0, text);
+	if (findings->quiet == CANARY_DONE)
+		print_conversions(options, findings);
 }
 
 static void print_hooks(const struct options *options, struct findings *findings)
@@ -169,8 +279,10 @@ static void print_hooks(const struct options *options, struct findings *findings
 		printf("\n  %-32s %-9s %8s  %s\n", "HOOK", "STATE", "FIRED", "WHAT FOR");
 	for (size_t i = 0; i < n; i++) {
 		print_hook(options, &hooks[i], live_counts_runs(findings->live));
-		if (!strncmp(hooks[i].name, "fentry/", 7) && hooks[i].state >= HOOK_STANDBY)
+		if (is_trampoline(&hooks[i]) && hooks[i].state >= HOOK_STANDBY)
 			findings->trampolines = true;
+		if (hooks[i].state == HOOK_ATTACHED && !hooks[i].runs)
+			findings->unproven = true;
 	}
 	print_check(options, "observe", true, "the hooks it needs are attached");
 	print_check(options, "trampolines", findings->trampolines,
@@ -188,6 +300,7 @@ static int run(const struct options *options, struct error *err)
 		.no_trampolines = options->no_trampolines,
 		.verbose = options->verbose,
 		.count_runs = true,
+		.prove_all = options->selftest,
 	};
 	struct findings findings = {};
 	int r = live_new(&findings.live, &live_options, err);
@@ -197,17 +310,30 @@ static int run(const struct options *options, struct error *err)
 			print_check(options, "observe", false, err->text);
 		return EXIT_FAILED;
 	}
+	r = model_new(&findings.model, &(struct model_options){.abi = ABI_MAP_GPA_RANGE});
+	if (r) {
+		live_free(&findings.live);
+		error_set(err, r, "out of memory");
+		return EXIT_FAILED;
+	}
 	prctl(PR_GET_NAME, findings.comm);
-	provoke(&findings);
+	provoke(&findings, options->selftest);
 	print_setup(options, &findings);
+	if (options->selftest)
+		print_attributes(options, &findings);
 	print_hooks(options, &findings);
 	live_free(&findings.live);
-	return findings.trampolines && findings.converted ? EXIT_DONE : EXIT_PARTIAL;
+	model_free(&findings.model);
+	if (!findings.trampolines || !findings.converted || !findings.map)
+		return EXIT_PARTIAL;
+	return options->selftest && (findings.unproven || !findings.changed || !findings.host_map)
+		       ? EXIT_PARTIAL
+		       : EXIT_DONE;
 }
 
 const struct command command_doctor = {
 	.name = "doctor",
-	.arguments = "[--json]",
+	.arguments = "[--selftest] [--json]",
 	.summary = "what this host can do, hook by hook",
 	.text = "Loads and attaches the programs, makes a throw-away guest where it can, and says "
 		"of each\n"
@@ -215,7 +341,12 @@ const struct command command_doctor = {
 		"conversion\n"
 		"was seen and the kernel takes BPF trampolines; 3 this host can be observed, but "
 		"one of the\n"
-		"two is not so; 1 it cannot be observed.",
-	.options = OPT_LIVE | OPT_JSON,
+		"two is not so; 1 it cannot be observed.\n"
+		"--selftest also attaches what only VMs with memory attributes need, makes such a "
+		"VM where it\n"
+		"can, and holds what is read back against what is known; it exits 3 as long as "
+		"anything\n"
+		"remains unproven.",
+	.options = OPT_LIVE | OPT_JSON | OPT_SELFTEST,
 	.run = run,
 };

@@ -27,7 +27,7 @@ struct loop {
 	struct child child;
 	int signals, epoll;
 	uint64_t end_ns, collect_ns, reading_ns;
-	bool stop;
+	bool stop, resync;
 };
 
 /* ---- what the capture says of itself ---- */
@@ -130,6 +130,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -139,7 +140,9 @@ static void take_signals(struct loop *loop)
 	struct signalfd_siginfo info;
 
 	while (read(loop->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD)
+		if (info.ssi_signo == SIGUSR1)
+			loop->resync = true;
+		else if (info.ssi_signo != SIGCHLD)
 			loop->stop = true; /* the terminal's Ctrl-C reaches the command by itself */
 		else if (child_reap(&loop->child))
 			loop->stop = true;
@@ -213,8 +216,10 @@ static int turn(struct loop *loop)
 	r = live_poll(loop->live, 0, session_take, loop->session);
 	if (!r && clock_now_ns() - loop->collect_ns >= COLLECT_NS)
 		r = collect(loop);
-	if (!r && clock_now_ns() >= loop->reading_ns)
-		r = read_planes(loop, false, &again);
+	if (!r && (loop->resync || clock_now_ns() >= loop->reading_ns)) {
+		r = read_planes(loop, loop->resync, &again);
+		loop->resync = false;
+	}
 	if (!r && fflush(stdout))
 		r = -EPIPE;
 	if (clock_now_ns() >= loop->end_ns)
