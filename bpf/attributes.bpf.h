@@ -48,6 +48,8 @@ static __always_inline void send_begin(struct kes_vm_slot *vm, struct kes_call *
 	r.set_attrs.attributes = call->attributes;
 	r.set_attrs.tid = (u32)bpf_get_current_pid_tgid();
 	call->begin = r.seq + 1;
+	if (!(flags & KES_F_UNHOOKED))
+		__sync_fetch_and_add(&vm->calls, 1);
 	record_send(&r, vm, false);
 }
 
@@ -111,8 +113,11 @@ static __noinline int call_entered(u32 fd, u64 arg)
 		call.size = ~0ull; /* may be about anything */
 	if (!c->inside_hooked)
 		send_begin(vm, &call, 0);
-	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
+	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY)) { /* its end will have no begin */
 		__sync_fetch_and_add(&vm->lost[KES_CAUSE_TABLE_FULL], 1);
+		if (call.begin)
+			__sync_fetch_and_add(&vm->calls, -1);
+	}
 	return 0;
 }
 
@@ -200,6 +205,8 @@ static __noinline int call_left(u32 fd, u64 arg, s64 ret)
 		bpf_map_delete_elem(&calls, &key);
 	if (!vm)
 		return 0;
+	if (call.begin)
+		__sync_fetch_and_add(&vm->calls, -1);
 	record_begin(&r, vm, KES_ATTRS);
 	if (!arguments_certain(&call, arg))
 		r.flags = KES_F_UNSURE;

@@ -74,6 +74,7 @@ static __always_inline void send_snapshot(
 	r.snapshot.number = reading->number;
 	r.snapshot.pages = reading->pages;
 	r.snapshot.lost = records_lost(vm);
+	r.snapshot.calls = vm->calls;
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP))
 		reading->state = KES_READING_FAILED;
 }

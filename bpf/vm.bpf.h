@@ -128,6 +128,7 @@ static __noinline struct kes_vm_slot *vm_add(
 	vm->memslots_checked_ns = 0;
 	vm->told_vcpus = ~0u;
 	vm->has_attributes = 0;
+	vm->calls = 0;
 	vm->clock_offset = vm_clock_offset(kvm);
 	vm->pid = BPF_CORE_READ(task, tgid);
 	vm->born = flags & KES_F_BORN;

@@ -209,7 +209,8 @@ struct kes_snapshot {
 	__u32 number; /* of this snapshot */
 	__u64 pages;  /* END: how many KES_PAGES it had */
 	__u64 lost;   /* BEGIN: records of the VM that were lost so far */
-	__u64 spare[2];
+	__u64 calls;  /* BEGIN: calls under way whose ATTRS will follow, or was lost */
+	__u64 spare;
 };
 
 /* Frames whose attributes are not 0. All others of the snapshot have 0. */
@@ -300,6 +301,7 @@ struct kes_vm_slot {
 	__u32 creator;    /* kvm->userspace_pid: whose uevents are this VM's */
 	__u32 told_vcpus; /* in the last VM_INFO */
 	__u32 has_attributes;
+	__u64 calls;   /* whose ATTRS_BEGIN was sent, and whose ATTRS was not yet */
 	__u64 seen_ns; /* when the last inventory found a file of it */
 };
 

@@ -74,25 +74,37 @@ static void set_range(struct change *change, const struct kes_attrs *attrs)
 		change->npages = PAGEMAP_FRAMES - change->gfn;
 }
 
-/* Changes under way without a known order learn what this one has set. */
-static void touch_others(struct host_plane *host, const struct change *by)
+static void touch(struct change *change, uint64_t from, uint64_t end)
+{
+	if (change->touched == change->touched_end) {
+		change->touched = from;
+		change->touched_end = end;
+	} else {
+		change->touched = MIN(change->touched, from);
+		change->touched_end = MAX(change->touched_end, end);
+	}
+}
+
+/* Changes under way without a known order learn what this one has set, or (`to` unknown) may have.
+ */
+static void touch_others(struct host_plane *host, const struct change *by, enum page_state to)
 {
 	for (size_t i = 0; i < host->n_changes; i++) {
 		struct change *other = &host->changes[i];
 		uint64_t from = MAX(other->gfn, by->gfn);
 		uint64_t end = MIN(other->gfn + other->npages, by->gfn + by->npages);
+		bool same = other->to == to && other->npages != PAGEMAP_FRAMES;
 
-		if (other->locked || from >= end ||
-			(other->to == by->to && other->npages != PAGEMAP_FRAMES))
-			continue;
-		if (other->touched == other->touched_end) {
-			other->touched = from;
-			other->touched_end = end;
-		} else {
-			other->touched = MIN(other->touched, from);
-			other->touched_end = MAX(other->touched_end, end);
-		}
+		if (!other->locked && from < end && !same)
+			touch(other, from, end);
 	}
+}
+
+/* Whether, or when, the change has set its pages is not known. */
+static int settle_doubtful(struct vm *vm, const struct change *change)
+{
+	touch_others(&vm->host, change, PAGE_UNKNOWN);
+	return settle_unknown(vm, change->gfn, change->npages);
 }
 
 static void drop_change(struct host_plane *host, size_t i)
@@ -109,7 +121,7 @@ static int drop_older(struct vm *vm, uint32_t tid)
 		if (old.tid != tid)
 			continue;
 		drop_change(&vm->host, i);
-		return settle_unknown(vm, old.gfn, old.npages);
+		return settle_doubtful(vm, &old);
 	}
 	return 0;
 }
@@ -135,7 +147,7 @@ int host_begin(struct vm *vm, const struct kes_record *r)
 		return settle_unknown(
 			vm, change.gfn, change.npages); /* its end will not be known */
 	if (change.locked && change.npages) {
-		touch_others(host, &change);
+		touch_others(host, &change, change.to);
 		ret = settle(vm, change.gfn, change.npages, change.to, &mover);
 	}
 	host->changes[host->n_changes++] = change;
@@ -157,7 +169,7 @@ static int end_unordered(struct vm *vm, struct change *change, uint64_t now_ns)
 	if (!r && from < end)
 		r = settle_unknown(vm, from, end - from);
 	if (!r)
-		touch_others(&vm->host, change);
+		touch_others(&vm->host, change, change->to);
 	return r;
 }
 
@@ -178,13 +190,16 @@ int host_end(struct vm *vm, const struct kes_record *r, struct change *ret)
 	*ret = change;
 	if (change.locked) /* settled when it began; that it failed then happens only without memory
 			    */
-		return failed ? settle_unknown(vm, change.gfn, change.npages) : 0;
+		return failed ? settle_doubtful(vm, &change) : 0;
 	if (failed)
 		return 0; /* KVM changes nothing then */
-	if (r->flags & KES_F_UNSURE)
-		return settle_unknown(vm, 0, PAGEMAP_FRAMES);
+	if (r->flags & KES_F_UNSURE) {
+		change.gfn = 0;
+		change.npages = PAGEMAP_FRAMES;
+		return settle_doubtful(vm, &change);
+	}
 	if (!change.begin)
-		return settle_unknown(vm, change.gfn, change.npages);
+		return settle_doubtful(vm, &change);
 	return end_unordered(vm, &change, r->ts_ns);
 }
 
@@ -205,6 +220,26 @@ static void drop_reading(struct reading *reading)
 	*reading = (struct reading){};
 }
 
+/* Records were lost: of what seems to be under way the end may have been among them, and what came
+ * before or after it. */
+static void doubt_changes(struct host_plane *host)
+{
+	for (size_t i = 0; i < host->n_changes; i++) {
+		struct change *change = &host->changes[i];
+
+		change->locked = false;
+		change->doubted = true;
+		touch(change, change->gfn, change->gfn + change->npages);
+	}
+}
+
+static void drop_doubted(struct host_plane *host)
+{
+	for (size_t i = host->n_changes; i-- > 0;)
+		if (host->changes[i].doubted)
+			drop_change(host, i);
+}
+
 static int begin_reading(struct vm *vm, const struct kes_snapshot *snapshot)
 {
 	struct reading *reading = &vm->host.reading;
@@ -214,6 +249,10 @@ static int begin_reading(struct vm *vm, const struct kes_snapshot *snapshot)
 	r = pagemap_new(&reading->map, PAGE_SHARED);
 	reading->number = snapshot->number;
 	reading->lost = snapshot->lost;
+	if (snapshot->lost > vm->host.forgiven)
+		doubt_changes(&vm->host);
+	if (!snapshot->calls)
+		drop_doubted(&vm->host);
 	/* What is under way in KVM's order has its effect already, which may not be there to be
 	 * read. */
 	for (size_t i = 0; i < vm->host.n_changes && !r; i++) {

@@ -32,6 +32,7 @@ struct change {
 	uint64_t begin_ns;
 	uint32_t tid;
 	bool locked;
+	bool doubted;                  /* records were lost meanwhile: it may have ended */
 	uint64_t touched, touched_end; /* the span that others set otherwise meanwhile */
 };
 #define HOST_MAX_CHANGES 64

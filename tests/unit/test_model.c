@@ -562,7 +562,8 @@ static void test_host_loss_counts_once(void **state)
 	model_totals(b.model, &totals);
 	assert_int_equal(totals.lost, 4);
 	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(vm_confidence(model_vm(b.model, i), PLANE_GUEST), CONFIDENCE_STALE);
+		assert_int_equal(
+			vm_confidence(model_vm(b.model, i), PLANE_GUEST), CONFIDENCE_STALE);
 	model_free(&b.model);
 }
 
@@ -575,7 +576,8 @@ static void count_record(struct bench *b, uint32_t vm, uint32_t pid, uint64_t to
 	apply(b, r);
 }
 
-/* Counts of a process with several VMs are none's alone; a later process of that pid begins anew. */
+/* Counts of a process with several VMs are none's alone; a later process of that pid begins anew.
+ */
 static void test_counts_of_shared_processes(void **state)
 {
 	struct kes_record r;
