@@ -36,7 +36,7 @@ unit() {
 
 fuzz() {
 	local fuzzer corpus
-	for fuzzer in capture_file records; do
+	for fuzzer in $(printf '%s\n' tests/fuzz/fuzz_*.c | sed 's/.*fuzz_//; s/\.c$//'); do
 		corpus=${XDG_CACHE_HOME:-$HOME/.cache}/kvm-encstat/corpus/$fuzzer
 		mkdir -p "$corpus"
 		try "fuzz $fuzzer for $FUZZ_SECONDS s" build/fuzz/fuzz_$fuzzer -max_total_time="$FUZZ_SECONDS" \

@@ -31,6 +31,8 @@ static void print_all(const struct model *model)
 
 			map_write_json(sink, vm, (enum plane)plane);
 			map_write_text(sink, &style, vm, (enum plane)plane);
+			diff_write_text(sink, &style, vm);
+			diff_write_json(sink, vm);
 			if (vm->planes[plane] && pagemap_validate(vm->planes[plane]))
 				abort();
 		}
