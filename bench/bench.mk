@@ -2,7 +2,7 @@
 # What it costs, beside its peers: `make bench` measures and prints a table. Missed targets do not fail.
 
 BENCH_PACKAGES := bpftrace libroaring-dev
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap inventory)
 BENCH_FLAGS    := -Ibench
 BENCH_CC        = $(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(BENCH_FLAGS) $(CFLAGS) $< \
 	$(filter %.o,$^)
@@ -17,6 +17,7 @@ $(B)/bench/%.skel.h: $(B)/bench/%.bpf.o
 BENCH_BASE  := $(filter $(B)/src/base/%,$(OBJECTS))
 BENCH_MODEL := $(BENCH_BASE) $(filter $(B)/src/model/%,$(OBJECTS))
 BENCH_FILES := $(BENCH_BASE) $(filter $(B)/src/capture/file_%,$(OBJECTS))
+BENCH_TOOL  := $(filter-out $(B)/src/cli/%,$(OBJECTS))
 
 $(B)/bench/exits: bench/exits.c bench/bench.h $(B)/bench/exits.skel.h $(BENCH_BASE)
 	$(BENCH_CC) $(LIBS) -o $@
@@ -29,6 +30,10 @@ $(B)/bench/capture: bench/capture.c bench/bench.h $(BENCH_FILES)
 
 $(B)/bench/pagemap: bench/pagemap.c $(BENCH_MODEL) | bench-deps
 	$(BENCH_CC) $(LIBS) -lroaring -o $@
+
+# The tool itself, with clocks at where its parts meet.
+$(B)/bench/inventory: bench/inventory.c bench/bench.h $(BENCH_TOOL)
+	$(BENCH_CC) -Wl,--wrap=bpf_iter_create,--wrap=identity_send $(LIBS) -o $@
 
 bench: all guest $(BENCH_PROGRAMS)
 	$(Q)bench/run.sh $(B)

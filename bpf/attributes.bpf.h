@@ -74,7 +74,7 @@ static __noinline struct kes_vm_slot *call_vm(struct kes_call *call, u32 fd)
 		return NULL;
 	call->kvm = read_u64(MEMBER(file, file, private_data));
 	vm = vm_lookup(call->kvm, &call->slot);
-	if (!vm)
+	if (!vm && vm_has_attributes(call->kvm)) /* others have nothing to be changed */
 		vm = vm_add(call->kvm, task, 0, &call->slot);
 	if (vm)
 		call->vm = vm->id;
@@ -152,7 +152,7 @@ static __always_inline void call_locked(u64 kvm, u64 start, u64 end, u64 attribu
 		flags |= KES_F_UNHOOKED;
 	}
 	vm = vm_lookup(kvm, &call->slot);
-	if (!vm)
+	if (!vm && vm_has_attributes(kvm))
 		vm = vm_add(kvm, task, 0, &call->slot);
 	if (!vm)
 		return;

@@ -264,9 +264,10 @@ void live_hook_answers_again(struct live *live)
 	live->answers_hooked_ns = clock_now_ns();
 }
 
+/* Exits first: a hypercall whose exit went unseen would look refused. */
 static int attach_all(struct live *live, struct error *err)
 {
-	static const int needed[] = {LIVE_HYPERCALL, LIVE_EXIT};
+	static const int needed[] = {LIVE_EXIT, LIVE_HYPERCALL};
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {

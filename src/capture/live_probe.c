@@ -119,6 +119,11 @@ int live_probe(struct live *live, struct error *err)
 				live->hooks[needed[i]].name);
 			error_advise(err, "load it: modprobe kvm_amd, or modprobe kvm_intel");
 		}
+	if (!r &&
+		!live_kvm_is_there()) { /* what it needs of the vendor's module is not there yet */
+		r = error_set(err, -ENODEV, "KVM is not there: its device is not registered");
+		error_advise(err, "load it: modprobe kvm_amd, or modprobe kvm_intel");
+	}
 	live->rdonly_cast = btf__find_by_name_kind(vmlinux, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	live->trampoline_err = probe_trampoline(vmlinux);
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)

@@ -264,7 +264,7 @@ static void print_setup(const struct options *options, const struct findings *fi
 	print_check(options, "unload", access("/sys/module/kvm/refcnt", F_OK) != 0,
 		access("/sys/module/kvm/refcnt", F_OK)
 			? "KVM is built into this kernel"
-			: "while kvm-encstat runs, KVM's modules cannot be unloaded");
+			: "while kvm-encstat runs, the module kvm cannot be unloaded");
 	print_check(options, "guest", findings->quiet == CANARY_DONE, canary_text(findings->quiet));
 	if (findings->quiet == CANARY_DONE)
 		print_conversions(options, findings);

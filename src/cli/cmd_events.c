@@ -5,6 +5,8 @@
 #include "cli/select.h"
 #include "cli/session.h"
 
+#define EVENTS_MAX_ENDED 16 /* nobody looks at them again */
+
 static int on_event(void *context, const struct style *style, const struct event *event)
 {
 	const struct options *options = context;
@@ -20,7 +22,12 @@ static int on_event(void *context, const struct style *style, const struct event
 
 static int run(const struct options *options, struct error *err)
 {
-	struct reader reader = {.event = on_event, .context = (void *)options, .endless = true};
+	struct reader reader = {
+		.event = on_event,
+		.context = (void *)options,
+		.max_ended = EVENTS_MAX_ENDED,
+		.endless = true,
+	};
 
 	return session_run(options, &reader, false, err);
 }

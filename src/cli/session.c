@@ -28,6 +28,7 @@ int session_start(struct session *session, enum abi abi, struct error *err)
 {
 	struct model_options options = {
 		.abi = session->options->abi_given ? session->options->abi : abi,
+		.max_ended = session->reader->max_ended,
 		.on_event = on_event,
 		.context = session,
 	};

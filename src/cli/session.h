@@ -16,6 +16,7 @@ struct reader {
 	int (*finish)(void *context, const struct style *style, const struct model *model,
 		struct error *err);
 	void *context;
+	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
 	bool endless; /* live: goes on until told, where no duration and no command is given */
 };
 

@@ -28,7 +28,7 @@ static struct machine machine;
 
 static struct options {
 	const char *words[2]; /* SCRIPT, or READY and GO */
-	const char *truth, *name, *lives, *keep, *slots, *fork_holder, *outlive, *hand_over;
+	const char *truth, *name, *uuid, *lives, *keep, *slots, *fork_holder, *outlive, *hand_over;
 	bool log, check;
 } options;
 
@@ -39,6 +39,7 @@ static int usage(void)
 	      "  --log               with each conversion, in order\n"
 	      "  --check             only read the script\n"
 	      "  -name NAME          of the first VM, spelled as QEMU's option is\n"
+	      "  -uuid UUID          the same; only for who looks at the command line\n"
 	      "  --fork-holder FILE  a child holds the VMs, not the vCPUs, until FILE exists\n"
 	      "  --hand-over FILE    the same, but the child is older and gets them by a socket\n"
 	      "  --outlive FILE      closes the VMs after the script and lives until FILE exists\n"
@@ -65,6 +66,7 @@ static int read_options(int argc, char **argv)
 		{"--check", NULL, &options.check},
 		{"--truth", &options.truth, NULL},
 		{"-name", &options.name, NULL},
+		{"-uuid", &options.uuid, NULL},
 		{"--lives", &options.lives, NULL},
 		{"--keep", &options.keep, NULL},
 		{"--slots", &options.slots, NULL},

@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define FLOOD_PAGES 512
 
@@ -73,6 +74,14 @@ void program_skip(struct program *program)
 	program->progress = 0;
 }
 
+/* At the end of a loop that begins with step: once more? */
+static bool goes_on(struct program *program, const struct step *step)
+{
+	if (step->kind == STEP_UNTIL)
+		return access(step->path, F_OK);
+	return --program->left[program->depth - 1];
+}
+
 const struct step *program_step(struct program *program)
 {
 	while (program->at < program->script->step_count) {
@@ -80,11 +89,12 @@ const struct step *program_step(struct program *program)
 
 		switch (step->kind) {
 		case STEP_REPEAT:
+		case STEP_UNTIL:
 			program->left[program->depth++] = step->count;
 			program_skip(program);
 			break;
 		case STEP_END:
-			if (--program->left[program->depth - 1]) {
+			if (goes_on(program, &program->script->steps[step->begin - 1])) {
 				program->at = step->begin;
 			} else {
 				program->depth--;

@@ -399,6 +399,15 @@ static int parse_repeat(struct parser *p, char **words)
 	return 0;
 }
 
+static int parse_until(struct parser *p, char **words)
+{
+	if (p->depth == MAX_LOOPS)
+		return wrong(p, "more than %d repeats in each other", MAX_LOOPS);
+	add(p, STEP_UNTIL)->path = strdup(words[0]);
+	p->repeats[p->depth++] = p->vcpu->step_count;
+	return 0;
+}
+
 static int parse_end(struct parser *p, char **words)
 {
 	(void)words;
@@ -579,6 +588,7 @@ static const struct directive {
 	{"touch", parse_touch, 1, 3, false, "touch GPA [fault=convert|ignore] [times=N]"},
 	{"spin", parse_spin, 1, 1, false, "spin N"},
 	{"repeat", parse_repeat, 1, 1, false, "repeat N"},
+	{"until", parse_until, 1, 1, false, "until PATH"},
 	{"end", parse_end, 0, 0, false, "end"},
 	{"answer", parse_answer, 1, 2, false, "answer RET [count=N]"},
 	{"delay", parse_delay, 1, 2, false, "delay MICROSECONDS [count=N]"},

@@ -48,6 +48,7 @@ enum step_kind {
 	STEP_SPIN,
 	/* the flow of it */
 	STEP_REPEAT,
+	STEP_UNTIL, /* repeats until path exists */
 	STEP_END,
 	/* done by the VMM, while the guest is out */
 	STEP_ANSWER,

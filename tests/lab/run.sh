@@ -13,13 +13,16 @@ job=$build/lab/$1
 rm -rf "$job"
 mkdir -p "$job/out"
 cp "$here/suite" "$job/run"
+cp "$here"/suite-* "$here/names" "$job/"
 cp -r "$here/../guest/scripts" "$job/scripts"
 echo "$1" >"$job/kind"
 bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
 "$here/bundle.sh" "$job/root" "$build/kvm-encstat" "$build/tests/guest" "$bpftool"
-if "$here/boot.sh" "$1" "$job" 600 >"$job/boot.log" 2>&1; then
+if "$here/boot.sh" "$1" "$job" 1200 >"$job/boot.log" 2>&1; then
 	pass "lab $1: booted and ran"
-	"$here/verify.sh" "$1" "$job/out"
+	for part in "$here"/verify*.sh; do
+		"$part" "$1" "$job/out"
+	done
 else
 	fail "lab $1: booted and ran" "$(cat "$job/boot.log")"
 fi

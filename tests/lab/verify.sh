@@ -8,54 +8,7 @@ set -u
 export LC_ALL=C # as in the lab: pictures in ASCII
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
-kernel=$1 out=$2
-encstat=${ENCSTAT:-$here/../../build/kvm-encstat}
-
-name() { printf 'lab %s: %s' "$kernel" "$1"; }
-
-# replayed NAME COMMAND...: what a replay of the capture prints is byte for byte what live printed
-replayed() {
-	local what=$1
-	shift
-	"$encstat" replay "$out/$what.ke" "$@" >"$out/$what.replayed" 2>"$out/$what.replay.err"
-	same "$(name "$what: replay prints what live printed")" "$out/$what.out" "$out/$what.replayed"
-}
-
-# From a map in JSON, a state's ranges as [[gfn, npages], ...]
-ranges() { # STATE
-	jq -c "[.ranges[] | select(.state == \"$1\") | [.gfn, .npages]]"
-}
-
-# map_of CAPTURE ID [OPTION...]
-map_of() {
-	local capture=$1 id=$2
-	shift 2
-	"$encstat" replay "$out/$capture.ke" map "$id" --json "$@" 2>/dev/null
-}
-
-# check_map NAME CAPTURE ID TRUTH-LINE [OPTION...]: the map equals the VMM's truth page by page
-check_map() {
-	local what=$1 capture=$2 id=$3 truth=$4 map
-	shift 4
-	map=$(map_of "$capture" "$id" "$@")
-	equal "$(name "$what: shared pages equal the VMM's truth")" \
-		"$(jq -c .shared <<<"$truth")" "$(ranges shared <<<"$map")"
-	equal "$(name "$what: no page unknown")" 0 "$(jq .pages.unknown <<<"$map")"
-	equal "$(name "$what: all memory is there")" \
-		"$(jq '[.memslots[][1]] | add' <<<"$truth")" \
-		"$("$encstat" replay "$out/$capture.ke" list --json 2>/dev/null |
-			jq "select(.id == $id).memory_pages")"
-	equal "$(name "$what: exact")" exact "$(jq -r .confidence <<<"$map")"
-}
-
-status() { equal "$(name "$1: exit status")" "$2" "$(cat "$out/$1.status")"; }
-
-# kinds NAME KIND: how many events of a kind live printed
-kinds() { jq -s "[.[] | select(.kind == \"$2\")] | length" "$out/$1.out"; }
-
-is_prime() {
-	factor "$1" | awk '{exit NF != 2}'
-}
+. "$here/look.sh"
 
 # ---- prime: every conversion, to the page ----
 
