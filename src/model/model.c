@@ -478,8 +478,8 @@ static enum prompt find_prompt(
 	for (size_t i = 0; i < vm->n_faults && i < VM_FAULTS; i++) {
 		const struct fault *fault = &vm->faults[i];
 
-		if (overlap(gfn, event->npages, fault->gfn, fault->npages) &&
-			fault->to == event->to)
+		/* In either direction: what helps need not be what the guest took the page for. */
+		if (overlap(gfn, event->npages, fault->gfn, fault->npages))
 			return PROMPT_FAULT;
 	}
 	return PROMPT_NONE;
