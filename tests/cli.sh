@@ -38,7 +38,7 @@ says 'negative duration' 2 'duration cannot be' "$encstat" list --duration=-1
 says 'bad ring size' 2 "ring-size cannot be '12x'" "$encstat" list --ring-size 12x
 says 'huge ring size' 2 'ring-size cannot be' "$encstat" list --ring-size 99999999999999999999
 says 'bad abi' 2 'map-gpa-range or page-enc-status' "$encstat" list --abi tdx
-says 'bad plane' 2 'guest or host' "$encstat" map --plane air
+says 'bad plane' 2 'guest, host or diff' "$encstat" map --plane air
 says 'bad format' 2 'text, json or ranges' "$encstat" map --format pdf
 says 'missing value' 2 'wants a value' "$encstat" record -o
 says 'two VMs' 2 "does not take 'b'" "$encstat" map a b
@@ -53,6 +53,8 @@ says 'a folder for a capture' 1 'kvm-encstat: ' "$encstat" replay "$work" list
 head -c 5000 /dev/zero >"$work/zero.ke"
 says 'not a capture' 1 'not a kvm-encstat capture' "$encstat" replay "$work/zero.ke" list
 says 'no such VM' 1 "no VM 'nobody'" "$encstat" replay $golden map nobody
+says 'diff without a host plane' 0 'has no host plane' "$encstat" replay $golden map --plane diff
+says 'diff as JSON' 0 '"has_host_plane":false' "$encstat" replay $golden map --plane diff --json
 says 'several VMs are listed' 1 'may be any of several|there are several' \
 	"$encstat" replay tests/golden/two-vms.ke map guest
 says 'output to a full disk' 1 'writing the output failed' \

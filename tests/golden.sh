@@ -19,4 +19,8 @@ for want in tests/golden/*.truth; do
 	equal "golden: ${capture##*/}: the VMM's truth" "$(jq -c .shared "$want")" \
 		"$(build/kvm-encstat replay "$capture.ke" map 1 --json 2>/dev/null |
 			jq -c '[.ranges[] | select(.state == "shared") | [.gfn, .npages]]')"
+	[ "$(jq -r .type "$want")" = sw-protected ] && [ "$(jq -c .contested "$want")" = '[]' ] || continue
+	equal "golden: ${capture##*/}: the VMM's truth of the host plane" "$(jq -c .host_private "$want")" \
+		"$(build/kvm-encstat replay "$capture.ke" map 1 --plane host --json 2>/dev/null |
+			jq -c '[.ranges[] | select(.state == "private") | [.gfn, .npages]]')"
 done

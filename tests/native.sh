@@ -46,6 +46,53 @@ wait "$guest_PID"
 equal 'native: a VM that runs already is found' '[true,"partial",2048]' \
 	"$(jq -c 'select(.memory_pages == 2048) | [.alive, .confidence, .memory_pages]' "$work/found.out")"
 
+# A process that outlives its VM, seen without a trampoline: the VM has ended, the process has not.
+mkdir "$work/outlive"
+timeout -k 5 60 $encstat list --all --json --no-trampolines -- sh -c "
+	timeout -s KILL 60 build/tests/guest --outlive $work/outlive/go --truth $work/outlive/truth $scripts/exits.guest &
+	until [ -e $work/outlive/truth ]; do :; done
+	while ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q 'anon_inode:kvm'; do :; done
+	kill -0 \$! && echo lives >$work/outlive/process" >"$work/outlive/out" 2>/dev/null
+touch "$work/outlive/go"
+equal 'native: a VM whose process lives on has ended' 'lives [false]' \
+	"$(cat "$work/outlive/process") $(jq -sc '[.[] | select(.memory_pages == 1024).alive]' "$work/outlive/out")"
+
+# A forked child holds the VM: one VM, the parent's, until the child ends.
+coproc holder { timeout -s KILL 60 build/tests/guest --fork-holder "$work/let-go" \
+	<(printf 'vm memory=12M mode=real\nvcpu 0\nout 3\ntouch-file %s\nwait-file %s\n' "$work/held" "$work/release"); }
+until [ -e "$work/held" ]; do :; done
+$encstat list --json >"$work/both.out" 2>/dev/null
+touch "$work/release"
+wait "$holder_PID"
+$encstat list --json >"$work/child.out" 2>/dev/null
+touch "$work/let-go"
+ours='select(.memory_pages == 3072)'
+equal 'native: a VM that two processes hold is one' 1 "$(jq -s "map($ours) | length" "$work/both.out")"
+equal "native: it is its VMM's, then whoever holds it" 'true false' \
+	"$(jq "$ours.pid == $(jq "$ours.pid" "$work/both.out")" "$work/both.out") $(jq "$ours.pid == $(jq "$ours.pid" "$work/both.out")" "$work/child.out")"
+
+# Names as QEMU takes them; each of those that nobody should give is shown harmlessly.
+mkdir "$work/names"
+while read -r given; do
+	case $given in '#'*) continue ;; esac
+	rm -f "$work/names/held"
+	# shellcheck disable=SC2059
+	timeout -s KILL 60 build/tests/guest -name "$(printf "$given")" <(printf \
+		'vm memory=20M mode=real\nvcpu 0\nout 1\ntouch-file %s\nwait-file %s\n' "$work/names/held" "$work/names/go") &
+	until [ -e "$work/names/held" ]; do :; done
+done <tests/lab/names
+$encstat list --json >"$work/names/json" 2>/dev/null
+$encstat list >"$work/names/text" 2>/dev/null
+touch "$work/names/go"
+equal 'native: names of VMs that run already' "$(grep -vc '^#' tests/lab/names)" \
+	"$(jq -s '[.[] | select(.memory_pages == 5120 and (.name | test("^guest.[0-9]+.$") | not))] | length' "$work/names/json")"
+none 'native: no name brings a control character' "$(LC_ALL=C grep -nP '[\x00-\x09\x0b-\x1f\x7f]' "$work/names/text" "$work/names/json")"
+
+# What this host cannot prove is not called proved; the hooks on the ioctl are seen firing all the same.
+build/kvm-encstat doctor --selftest --json >"$work/selftest.out" 2>&1
+equal 'native: hooks on changes of attributes fire, whichever this kernel takes' true \
+	"$(jq -s '[.[] | select(.name == "tp_btf/sys_exit" or .name == "fexit/__x64_sys_ioctl") | .fired > 0] | any' "$work/selftest.out")"
+
 build/kvm-encstat doctor --json >"$work/doctor.out" 2>&1
 status=$?
 case $status in
