@@ -2,7 +2,7 @@
 # What it costs, beside its peers: `make bench` measures and prints a table. Missed targets do not fail.
 
 BENCH_PACKAGES := bpftrace libroaring-dev
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap inventory)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap inventory calls attributes)
 BENCH_FLAGS    := -Ibench
 BENCH_CC        = $(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(BENCH_FLAGS) $(CFLAGS) $< \
 	$(filter %.o,$^)
@@ -34,6 +34,12 @@ $(B)/bench/pagemap: bench/pagemap.c $(BENCH_MODEL) | bench-deps
 # The tool itself, with clocks at where its parts meet.
 $(B)/bench/inventory: bench/inventory.c bench/bench.h $(BENCH_TOOL)
 	$(BENCH_CC) -Wl,--wrap=bpf_iter_create,--wrap=identity_send $(LIBS) -o $@
+
+$(B)/bench/calls: bench/calls.c bench/bench.h $(B)/bench/calls.skel.h $(BENCH_TOOL)
+	$(BENCH_CC) $(LIBS) -o $@
+
+$(B)/bench/attributes: bench/attributes.c bench/bench.h $(BENCH_TOOL)
+	$(BENCH_CC) $(LIBS) -o $@
 
 bench: all guest $(BENCH_PROGRAMS)
 	$(Q)bench/run.sh $(B)

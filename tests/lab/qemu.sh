@@ -46,12 +46,14 @@ equal "$(name "early: type")" default "$(jq -r .type <<<"$vm")"
 equal "$(name "early: alive, and not watched from birth")" 'true partial' \
 	"$(jq -r '"\(.alive) \(.confidence)"' <<<"$vm")"
 # 96 MiB, but for the hole of the VGA; the firmware's ROM comes on top.
-equal "$(name "early: all RAM is in its memory slots")" true \
-	"$(jq -c '[.memslots[] | range(.[0]; .[0] + .[1])] as $has |
-		[range(160), range(192; 24576)] - $has == []' <<<"$vm")"
-equal "$(name "early: with little else, and nothing twice")" true \
-	"$(jq '[.memslots[] | range(.[0]; .[0] + .[1])] |
-		length == (unique | length) and length >= 24576 and length < 24576 + 1024' <<<"$vm")"
+equal "$(name "early: no two memory slots overlap")" true \
+	"$(jq '[.memslots | sort[] | .[0], .[0] + .[1]] | . == sort' <<<"$vm")"
+equal "$(name "early: all RAM is in them")" true \
+	"$(jq 'def held($from; $to): [.memslots[] |
+			([.[0] + .[1], $to] | min) - ([.[0], $from] | max) | select(. > 0)] | add == $to - $from;
+		held(0; 160) and held(192; 24576)' <<<"$vm")"
+equal "$(name "early: with little else")" true \
+	"$(jq '[.memslots[][1]] | add >= 24576 and add < 24576 + 1024' <<<"$vm")"
 equal "$(name "early: as many pages as in the slots")" "$(jq '[.memslots[][1]] | add' <<<"$vm")" \
 	"$(jq .memory_pages <<<"$vm")"
 
