@@ -52,6 +52,10 @@ const char *hook_state_name(enum hook_state state)
 	return names[state];
 }
 
+/* A VM takes a record for each of its memslots, and two or three more: some VMs together fit on any
+ * ring but the smallest. */
+#define LIVE_FILES_AT_ONCE 4
+
 /* ---- libbpf's words ---- */
 
 static bool print_all;
@@ -323,7 +327,6 @@ int live_new(struct live **ret, const struct live_options *options, struct error
 		live_hook_answers(live);
 	if (options->prove_all || (options->hook_now && live->kernel_has_attributes))
 		live_hook_attributes(live);
-	live_inventory(live);
 	live->setup_ns = clock_now_ns() - start;
 	*ret = TAKE_PTR(live);
 	return 0;
@@ -346,21 +349,23 @@ void live_free(struct live **pointer)
 	*pointer = NULL;
 }
 
-/* Runs an iterator to its end. The programs write records, not text. */
-int live_iterate(const struct bpf_link *link)
+/* Runs an iterator to its end. For each file of interest it writes a byte, so that a read ends when
+ * so many have come, and what they left on the ring can be taken off. */
+int live_iterate(struct live *live, const struct bpf_link *link)
 {
 	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
-	char nothing[64];
+	char files[LIVE_FILES_AT_ONCE];
+	int r = 0;
 
 	if (fd < 0)
 		return -errno;
-	while (read(fd, nothing, sizeof(nothing)) > 0)
-		;
-	return 0;
+	while (!r && read(fd, files, sizeof(files)) > 0)
+		r = live_consume(live);
+	return r;
 }
 
 /* A second look takes VMs of whoever holds them: those whose VMM is gone, or gave them away. */
-int live_inventory(struct live *live)
+int live_look(struct live *live)
 {
 	uint64_t holders = live_host(live).holders;
 	int r;
@@ -369,15 +374,25 @@ int live_inventory(struct live *live)
 		return -ENOENT;
 	live->vms_came = false;
 	live->inventory_ns = clock_now_ns();
-	r = live_iterate(live->links[LIVE_INVENTORY]);
+	r = live_iterate(live, live->links[LIVE_INVENTORY]);
 	if (r || live_host(live).holders == holders)
 		return r;
 	live->control.any_holder = 1;
 	live_write_control(live);
-	r = live_iterate(live->links[LIVE_INVENTORY]);
+	r = live_iterate(live, live->links[LIVE_INVENTORY]);
 	live->control.any_holder = 0;
 	live_write_control(live);
 	return r;
+}
+
+int live_inventory(struct live *live, record_fn take, void *context)
+{
+	int r;
+
+	live->take = take;
+	live->context = context;
+	r = live_look(live);
+	return r ? r : live_consume(live);
 }
 
 const char *live_shortcoming(const struct live *live)

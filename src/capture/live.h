@@ -61,8 +61,9 @@ int live_fd(const struct live *live);
  * gives the places of ended VMs free. Once a second or so, and once at the end. */
 int live_collect(struct live *live, record_fn take, void *context);
 
-/* Looks for VMs that live already and where the memory of each is; what is new comes as records. */
-int live_inventory(struct live *live);
+/* Looks for VMs that live already and where the memory of each is; what is new comes as records.
+ * Once after live_new(), and whenever it must be up to date. */
+int live_inventory(struct live *live, record_fn take, void *context);
 
 /* Reads back from the kernel what the host plane of a VM is; it comes as records. -ENOENT: no such
  * VM, or no file of it is to be found. -EAGAIN: not now. -ENOTSUP: not on this kernel, or the VM

@@ -63,8 +63,9 @@ static void hook_inside(struct live *live)
 
 int live_hook_attributes(struct live *live)
 {
-	if (live->attributes_hooked)
-		return 0;
+	if (live->attributes_tried)
+		return live->attributes_hooked ? 0 : -ENOTSUP;
+	live->attributes_tried = true;
 	if (hook_pair(live, LIVE_CALL, LIVE_CALL_END))
 		hook_inside(live);
 	else if (!hook_pair(live, LIVE_CALL_PLAIN, LIVE_CALL_PLAIN_END))
@@ -103,7 +104,7 @@ static int read_part(struct live *live, struct kes_reading *reading, uint32_t pi
 		live->observe->progs.read_attributes, pid ? &options : NULL);
 	if (!link)
 		return -errno;
-	r = live_iterate(link);
+	r = live_iterate(live, link);
 	bpf_link__destroy(link);
 	if (!r && bpf_map_lookup_elem(table, &zero, reading))
 		r = -errno;

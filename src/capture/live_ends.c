@@ -53,7 +53,7 @@ static bool is_candidate(const struct kes_vm_slot *slot, uint32_t creator)
 static int end_unheld(struct live *live, uint32_t creator)
 {
 	uint64_t start = clock_now_ns();
-	int r = live_inventory(live);
+	int r = live_look(live);
 
 	if (!r)
 		r = live_consume(live);

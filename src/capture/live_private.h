@@ -39,7 +39,7 @@ struct live {
 	int stats_fd;
 	bool rdonly_cast; /* the kernel has bpf_rdonly_cast() */
 	bool kernel_has_attributes;
-	bool attributes_hooked;
+	bool attributes_tried, attributes_hooked;
 	uint32_t snapshots; /* number of the last one */
 	int trampoline_err; /* why there are none */
 	size_t ring_bytes;
@@ -80,7 +80,8 @@ bool live_host_is_svm(void);
 struct bpf_program *live_program(const struct live *live, enum live_hook hook);
 int live_attach(struct live *live, enum live_hook i); /* a hook in standby */
 void live_detach(struct live *live, enum live_hook i);
-int live_iterate(const struct bpf_link *link);
+int live_iterate(struct live *live, const struct bpf_link *link);
+int live_look(struct live *live); /* live_inventory() for whoever takes records now */
 void live_write_control(struct live *live);
 struct kes_host live_host(const struct live *live);
 uint32_t live_slots_used(const struct live *live);

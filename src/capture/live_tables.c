@@ -118,7 +118,7 @@ int live_poll(struct live *live, int timeout_ms, record_fn take, void *context)
 		return -errno;
 	r = live_consume(live);
 	if (!r && live->vms_came && clock_now_ns() - live->inventory_ns >= INVENTORY_NS) {
-		live_inventory(live); /* where a new VM has its memory */
+		live_look(live); /* where a new VM has its memory */
 		r = live_consume(live);
 	}
 	for (int i = 0; i < n && !r; i++)

@@ -113,7 +113,7 @@ static void try_attributes(struct findings *findings)
 	if (vm) {
 		findings->changed = vm->totals.attributes >= 2;
 		live_read_attributes(findings->live, vm->id, take, findings);
-		live_inventory(findings->live);
+		live_inventory(findings->live, take, findings);
 		vm = look(findings);
 		findings->host_map =
 			vm->host.readings && has_ranges(vm, PLANE_HOST, PAGE_PRIVATE,
@@ -317,6 +317,7 @@ static int run(const struct options *options, struct error *err)
 		return EXIT_FAILED;
 	}
 	prctl(PR_GET_NAME, findings.comm);
+	live_inventory(findings.live, take, &findings);
 	provoke(&findings, options->selftest);
 	print_setup(options, &findings);
 	if (options->selftest)

@@ -240,17 +240,17 @@ static int drain(struct loop *loop)
  * host planes that are in doubt, which may be so only for as long as a change is under way. */
 static int finish(struct loop *loop)
 {
-	bool again = true, all = loop->session->options->resync;
-	int r = 0;
+	int r = live_inventory(loop->live, session_take, loop->session);
+	bool again = true;
 
-	live_inventory(loop->live);
+	if (r == -ENOENT)
+		r = 0; /* this kernel has no inventory, which was said */
 	for (int i = 0; i < 2 && !r; i++)
 		r = drain(loop);
 	for (int i = 0; i < READING_TRIES && again && !r; i++) {
 		if (i)
 			live_poll(loop->live, POLL_MS, session_take, loop->session);
-		r = read_planes(loop, all, &again);
-		all = false;
+		r = read_planes(loop, loop->session->options->resync, &again);
 		if (!r)
 			r = drain(loop);
 	}
@@ -379,6 +379,9 @@ int session_run_live(struct session *session, struct error *err)
 	r = open_capture(session, loop.live, err);
 	if (r)
 		return r;
+	r = live_inventory(loop.live, session_take, session);
+	if (r && r != -ENOENT) /* that is a shortcoming, which is said below */
+		return error_set(err, r, "looking for VMs failed: %s", strerror(-r));
 	if (options->ring_bytes && options->ring_bytes != live_ring_bytes(loop.live))
 		fprintf(stderr,
 			"kvm-encstat: the ring has %zu bytes: the kernel takes powers of two of "

@@ -34,7 +34,8 @@ mutex: owner
 xarray: xa_head
 xa_node: shift slots
 preempt_notifier: link
-bpf_iter__task_file: task file
+bpf_iter_meta: seq
+bpf_iter__task_file: meta task file
 '
 
 cat <<'END'

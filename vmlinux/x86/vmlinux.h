@@ -69,6 +69,7 @@ struct mutex;
 struct xarray;
 struct xa_node;
 struct preempt_notifier;
+struct bpf_iter_meta;
 struct bpf_iter__task_file;
 
 struct hlist_head {
@@ -173,7 +174,12 @@ struct preempt_notifier {
 	struct hlist_node link;
 };
 
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 	struct file *file;
 };
