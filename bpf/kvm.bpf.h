@@ -48,6 +48,7 @@ struct kvm_vcpu_arch {
 	unsigned long cr0;
 	u64 efer;
 	bool guest_state_protected;
+	int last_vmentry_cpu; /* -1: it never ran */
 };
 
 struct kvm_run;

@@ -182,11 +182,20 @@ static __always_inline bool vcpu_is_svm(u64 vcpu)
 	return read_u64(MEMBER(current, kvm_vmcb_info, ptr)) == vmcb;
 }
 
+/* Whether the vCPU was ever in the guest; false also where KVM does not say so. */
+static __always_inline bool vcpu_has_run(u64 vcpu)
+{
+	u64 arch = MEMBER(vcpu, kvm_vcpu, arch);
+
+	return bpf_core_field_exists(((struct kvm_vcpu_arch *)0)->last_vmentry_cpu) &&
+	       (int)read_u32(MEMBER(arch, kvm_vcpu_arch, last_vmentry_cpu)) != -1;
+}
+
 /* Enters the vCPU into the table, over whatever was known of a vCPU at this address before. */
 static __noinline struct kes_vcpu *vcpu_add(u64 vcpu, u8 vm_flags)
 {
 	u64 kvm = read_u64(MEMBER(vcpu, kvm_vcpu, kvm));
-	struct kes_vcpu new = {.kvm = kvm, .at_reset = 1}, *old;
+	struct kes_vcpu new = {.kvm = kvm}, *old;
 	struct kes_host *h = the_host();
 	struct kes_vm_slot *vm;
 
@@ -206,6 +215,7 @@ static __noinline struct kes_vcpu *vcpu_add(u64 vcpu, u8 vm_flags)
 	new.run = read_u64(MEMBER(vcpu, kvm_vcpu, run));
 	new.vcpu = read_u32(MEMBER(vcpu, kvm_vcpu, vcpu_id));
 	new.cpl_readable = vcpu_is_svm(vcpu);
+	new.at_reset = !vcpu_has_run(vcpu);
 	if (bpf_map_update_elem(&vcpus, &vcpu, &new, BPF_ANY)) {
 		__sync_fetch_and_add(&vm->lost[KES_CAUSE_TABLE_FULL], 1);
 		return NULL;

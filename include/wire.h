@@ -323,7 +323,7 @@ struct kes_vcpu {
 	__u8 cpl_readable; /* its vcpu_svm checked out */
 	__u8 unhooked;     /* its open request was made while no hook would see the answer */
 	__u8 enabled;      /* conversion hypercalls went to the VMM when it was last looked up */
-	__u8 at_reset;     /* it entered last at the reset vector, or was not seen entering */
+	__u8 at_reset;     /* it entered last at the reset vector, or has never run */
 	__u8 spare;
 };
 

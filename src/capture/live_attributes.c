@@ -46,19 +46,33 @@ static bool hook_pair(struct live *live, enum live_hook entry, enum live_hook en
 	return false;
 }
 
-static void hook_inside(struct live *live)
+static bool hook_inside(struct live *live)
 {
 	uint64_t before = live_host(live).proofs[KES_PROOF_LOCKED];
 
 	if (live_attach(live, LIVE_CALL_LOCKED))
-		return;
+		return false;
 	call_ourselves();
 	if (live_host(live).proofs[KES_PROOF_LOCKED] == before) {
 		live_detach(live, LIVE_CALL_LOCKED);
-		return;
+		return false;
 	}
 	live->control.inside_hooked = 1;
 	live_write_control(live);
+	return true;
+}
+
+/* All three or none: a call that was under way before has no end that the first two would see, and
+ * only the third sees what it does then. The system calls' tracepoints see its end. */
+static bool hook_trampolines(struct live *live)
+{
+	if (!hook_pair(live, LIVE_CALL, LIVE_CALL_END))
+		return false;
+	if (hook_inside(live))
+		return true;
+	live_detach(live, LIVE_CALL);
+	live_detach(live, LIVE_CALL_END);
+	return false;
 }
 
 int live_hook_attributes(struct live *live)
@@ -66,9 +80,7 @@ int live_hook_attributes(struct live *live)
 	if (live->attributes_tried)
 		return live->attributes_hooked ? 0 : -ENOTSUP;
 	live->attributes_tried = true;
-	if (hook_pair(live, LIVE_CALL, LIVE_CALL_END))
-		hook_inside(live);
-	else if (!hook_pair(live, LIVE_CALL_PLAIN, LIVE_CALL_PLAIN_END))
+	if (!hook_trampolines(live) && !hook_pair(live, LIVE_CALL_PLAIN, LIVE_CALL_PLAIN_END))
 		return -ENOTSUP;
 	live->attributes_hooked = true;
 	return 0;

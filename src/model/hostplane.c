@@ -94,8 +94,9 @@ static void touch_others(struct host_plane *host, const struct change *by, enum 
 		uint64_t from = MAX(other->gfn, by->gfn);
 		uint64_t end = MIN(other->gfn + other->npages, by->gfn + by->npages);
 		bool same = other->to == to && other->npages != PAGEMAP_FRAMES;
+		bool ordered = other->locked && by->locked;
 
-		if (!other->locked && from < end && !same)
+		if (!ordered && from < end && !same)
 			touch(other, from, end);
 	}
 }
@@ -126,6 +127,13 @@ static int drop_older(struct vm *vm, uint32_t tid)
 	return 0;
 }
 
+/* Who has KVM's lock now got it from those that had it before: they have set their pages. */
+static void mark_stored(struct host_plane *host)
+{
+	for (size_t i = 0; i < host->n_changes; i++)
+		host->changes[i].stored |= host->changes[i].locked;
+}
+
 int host_begin(struct vm *vm, const struct kes_record *r)
 {
 	struct host_plane *host = &vm->host;
@@ -143,9 +151,10 @@ int host_begin(struct vm *vm, const struct kes_record *r)
 		return ret;
 	set_range(&change, &r->set_attrs);
 	host->attributes |= r->set_attrs.attributes;
+	if (change.locked)
+		mark_stored(host);
 	if ((r->flags & KES_F_UNHOOKED) || host->n_changes == HOST_MAX_CHANGES)
-		return settle_unknown(
-			vm, change.gfn, change.npages); /* its end will not be known */
+		return settle_doubtful(vm, &change); /* its end will not be known */
 	if (change.locked && change.npages) {
 		touch_others(host, &change, change.to);
 		ret = settle(vm, change.gfn, change.npages, change.to, &mover);
@@ -258,8 +267,12 @@ static int begin_reading(struct vm *vm, const struct kes_snapshot *snapshot)
 	for (size_t i = 0; i < vm->host.n_changes && !r; i++) {
 		const struct change *change = &vm->host.changes[i];
 
-		if (change->locked && change->npages)
-			r = log_settled(reading, change->gfn, change->npages, change->to);
+		if (!change->locked || change->stored || !change->npages)
+			continue;
+		r = log_settled(reading, change->gfn, change->npages, change->to);
+		if (!r && change->touched < change->touched_end)
+			r = log_settled(reading, change->touched,
+				change->touched_end - change->touched, PAGE_UNKNOWN);
 	}
 	return r;
 }

@@ -32,8 +32,10 @@ struct change {
 	uint64_t begin_ns;
 	uint32_t tid;
 	bool locked;
+	bool stored;                   /* locked: it has set its pages, and let the lock go */
 	bool doubted;                  /* records were lost meanwhile: it may have ended */
-	uint64_t touched, touched_end; /* the span that others set otherwise meanwhile */
+	uint64_t touched, touched_end; /* the span that others set otherwise meanwhile, in an order
+					  that is not known */
 };
 #define HOST_MAX_CHANGES 64
 

@@ -20,10 +20,13 @@
 #define PAGES   192
 #define THREADS 4
 #define VM      1
+#define STEPS   200
+#define SEEDS   1000
 
 enum mode {
 	MODE_LOCKED, /* trampolines: the begin comes from under the lock */
 	MODE_PLAIN,  /* system calls: it comes from the entry */
+	MODE_LATE,   /* trampolines, but the hook under the lock comes a while after the others */
 };
 
 enum step {
@@ -47,7 +50,7 @@ struct kvm {
 	bool private[PAGES];
 	struct thread threads[THREADS];
 	int holder; /* of the lock, -1: nobody */
-	bool hooked;
+	bool hooked, hooked_inside;
 	/* the tool */
 	struct model *model;
 	uint64_t seq, lost, told_lost;
@@ -147,7 +150,7 @@ static void enter(struct kvm *kvm, struct thread *thread)
 	thread->begin = 0;
 	thread->step = ENTERED;
 	thread->tracked = kvm->hooked;
-	if (kvm->hooked && kvm->mode == MODE_PLAIN)
+	if (kvm->hooked && !kvm->hooked_inside)
 		emit_begin(kvm, thread, 0);
 }
 
@@ -161,7 +164,7 @@ static void take_lock(struct kvm *kvm, struct thread *thread)
 		return;
 	kvm->holder = (int)(thread - kvm->threads);
 	thread->step = LOCKED;
-	if (kvm->hooked && kvm->mode == MODE_LOCKED)
+	if (kvm->hooked_inside && !thread->begin)
 		emit_begin(kvm, thread, KES_F_LOCKED | (thread->tracked ? 0 : KES_F_UNHOOKED));
 }
 
@@ -215,9 +218,12 @@ static void snapshot_record(struct kvm *kvm, uint32_t phase)
 
 static void begin_reading(struct kvm *kvm)
 {
+	bool inside = kvm->mode != MODE_PLAIN;
+
+	if (inside ? !kvm->hooked_inside : !kvm->hooked)
+		return; /* the tool waits until all hooks are there */
 	/* A change that left no trace holds the lock: the kernel half says "busy". */
-	if (!kvm->hooked || (kvm->mode == MODE_LOCKED && kvm->holder >= 0 &&
-				    !kvm->threads[kvm->holder].tracked))
+	if (inside && kvm->holder >= 0 && !kvm->threads[kvm->holder].tracked)
 		return;
 	kvm->reading = true;
 	kvm->reading_lost = false;
@@ -316,16 +322,18 @@ static void run(enum mode mode, uint64_t seed, unsigned int loss_in)
 	struct model_options options = {};
 	struct kes_record info = {
 		.kind = KES_VM_INFO, .vm_info = {.vcpus = 1, .flags = KES_VM_HAS_ATTRIBUTES}};
-	unsigned int hook_at = below(&kvm, 60);
+	unsigned int hook_at = below(&kvm, 60); /* one call of each thread may be under way then */
 
 	assert_int_equal(model_new(&kvm.model, &options), 0);
 	info.seq = kvm.seq++;
 	deliver(&kvm, &info);
-	for (unsigned int i = 0; i < 400; i++) {
+	for (unsigned int i = 0; i < STEPS; i++) {
 		unsigned int what = below(&kvm, 12);
 
 		if (i == hook_at)
 			kvm.hooked = true;
+		if (mode != MODE_PLAIN && i == hook_at + (mode == MODE_LATE ? 40 : 0))
+			kvm.hooked_inside = true;
 		if (what < 8)
 			step_thread(&kvm, &kvm.threads[what % THREADS]);
 		else if (what == 8)
@@ -343,7 +351,6 @@ static void run(enum mode mode, uint64_t seed, unsigned int loss_in)
 	check(&kvm);
 	/* All is quiet: a reading, whole, makes it exact. */
 	kvm.loss_in = 0;
-	kvm.hooked = true;
 	if (host_wants_reading(the_vm(&kvm))) {
 		begin_reading(&kvm);
 		while (kvm.reading)
@@ -363,23 +370,31 @@ static void run(enum mode mode, uint64_t seed, unsigned int loss_in)
 static void interleavings_in_kvms_order(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 0; seed < 500; seed++)
+	for (uint64_t seed = 0; seed < SEEDS; seed++)
 		run(MODE_LOCKED, seed, 0);
 }
 
 static void interleavings_without_an_order(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 0; seed < 500; seed++)
+	for (uint64_t seed = 0; seed < SEEDS; seed++)
 		run(MODE_PLAIN, seed, 0);
+}
+
+static void interleavings_whose_order_is_known_late(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < SEEDS; seed++)
+		run(MODE_LATE, seed, 0);
 }
 
 static void interleavings_with_losses(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 0; seed < 500; seed++) {
+	for (uint64_t seed = 0; seed < SEEDS; seed++) {
 		run(MODE_LOCKED, seed, 20);
 		run(MODE_PLAIN, seed, 20);
+		run(MODE_LATE, seed, 20);
 	}
 }
 
@@ -388,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(interleavings_in_kvms_order),
 		cmocka_unit_test(interleavings_without_an_order),
+		cmocka_unit_test(interleavings_whose_order_is_known_late),
 		cmocka_unit_test(interleavings_with_losses),
 	};
 

@@ -62,6 +62,34 @@ static void test_a_reading_with_a_piece_missing_is_none(void **state)
 	model_free(&b.model);
 }
 
+static void test_pieces_of_a_reading_have_an_order(void **state)
+{
+	struct bench b;
+	struct kes_record r;
+
+	(void)state;
+	protected_vm(&b);
+	r = record(&b, 1, KES_SNAPSHOT);
+	r.snapshot.number = 4;
+	apply(&b, r);
+	for (uint32_t index = 2; index-- > 0;) {
+		struct kes_record pages = record(&b, 1, KES_PAGES);
+
+		pages.pages = (struct kes_pages){.gfn = 1,
+			.npages = 1,
+			.attributes = KES_ATTRIBUTE_PRIVATE,
+			.bits = 1,
+			.index = index,
+			.number = 4};
+		apply(&b, pages);
+	}
+	r.snapshot.phase = KES_SNAPSHOT_END;
+	r.snapshot.pages = 2;
+	apply(&b, r);
+	assert_false(first_vm(&b)->host.known);
+	model_free(&b.model);
+}
+
 static void test_a_loss_is_healed_by_a_later_reading(void **state)
 {
 	struct bench b;
@@ -342,6 +370,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host_plane_begins_with_a_reading),
 		cmocka_unit_test(test_a_reading_with_a_piece_missing_is_none),
+		cmocka_unit_test(test_pieces_of_a_reading_have_an_order),
 		cmocka_unit_test(test_a_loss_is_healed_by_a_later_reading),
 		cmocka_unit_test(test_unknown_attribute_bits_are_kept),
 		cmocka_unit_test(test_what_the_vmm_did_shows),
