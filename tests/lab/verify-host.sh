@@ -36,6 +36,9 @@ for options in '' --no-trampolines; do
 			"$(map_of "$run" 1 | ranges shared)"
 		equal "$(name "$run: where the planes differ")" "$(differences_of "$out/$run.truth")" \
 			"$(jq -r '.ranges[] | "\(.gfn) \(.npages) \(.guest) \(.host)"' "$out/$run.out" | join_ranges)"
+		equal "$(name "$run: no number of the sequence is missing")" 'true 0' \
+			"$("$encstat" replay "$out/$run.ke" list --json 2>/dev/null |
+				jq -r 'select(.id == 1) | "\(.records == .sent) \(.lost)"')"
 		equal "$(name "$run: each change was seen, with its result")" \
 			"$(jq '[.attribute_calls, .attribute_errors] | @csv' "$out/$run.truth")" \
 			"$("$encstat" replay "$out/$run.ke" events --json 2>/dev/null |
