@@ -3,24 +3,26 @@
  * What the hooks on KVM_SET_MEMORY_ATTRIBUTES cost all other ioctls: by the kernel's own account of
  * BPF run time, beside empty programs of the same types on the same hooks, since that account costs
  * some itself; and by the time that the ioctls take, without any account. Who is attached first
- * pays for the cold caches, so both orders are gone through.
+ * pays for the cold caches, so both orders are gone through. The median of many slices counts, each
+ * short enough to be undisturbed as a rule, also where a lab shares its CPU.
  *
  *   calls [NAME [CALLS]]   figures are NAME.*
  */
 #include <linux/bpf.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "bench.h"
 #include "bench/calls.skel.h"
 #include "capture/live.h"
 
-#define CALLS  1000000
-#define WARM   1000
-#define ROUNDS 6
+#define CALLS      1000000
+#define SLICE      1000
+#define MAX_SLICES 10000
+#define ROUNDS     6
 
 enum hooks { TRAMPOLINES, TRACEPOINTS };
 
@@ -31,7 +33,7 @@ static const char *const hook_names[][2] = {
 };
 
 static const char *name = "calls";
-static unsigned calls = CALLS;
+static unsigned slices = CALLS / SLICE;
 static int pipe_end;
 
 static void call(unsigned n)
@@ -42,17 +44,19 @@ static void call(unsigned n)
 		must(!ioctl(pipe_end, FIONREAD, &bytes), "FIONREAD");
 }
 
-/* ns of this thread for each of many ioctls */
+/* ns of each of many ioctls */
 static double time_calls(void)
 {
-	struct timespec begin, end;
+	static double ns[MAX_SLICES];
 
-	call(WARM);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
-	call(calls);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
-	return ((double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec)) /
-	       calls;
+	call(SLICE);
+	for (unsigned i = 0; i < slices; i++) {
+		uint64_t begin = clock_now_ns();
+
+		call(SLICE);
+		ns[i] = (double)(clock_now_ns() - begin) / SLICE;
+	}
+	return median(ns, slices);
 }
 
 /* ---- kvm-encstat ---- */
@@ -126,26 +130,21 @@ static struct runs peer_runs(struct calls *peers, enum hooks used, int end)
 
 static double per_run(const struct runs *before, const struct runs *after)
 {
-	must(after->count >= before->count + calls, "a program did not see all ioctls");
+	must(after->count >= before->count + SLICE, "a program did not see all ioctls");
 	return (double)(after->ns - before->ns) / (double)(after->count - before->count);
 }
 
 /* Beginning and end together, in ns. */
-static void round_of(enum hooks used, bool peers_first, double *ret_ours, double *ret_empty)
+static void slice_of(struct live *live, struct calls *peers, enum hooks used, double *ret_ours,
+	double *ret_empty)
 {
-	struct calls *peers = peers_first ? attach_peers(used) : NULL;
-	struct live *live = watch(true);
 	struct runs ours[2], empty[2], after;
 
-	must(hooks_used(live) == used, "other hooks than before");
-	if (!peers)
-		peers = attach_peers(used);
-	call(WARM);
 	for (int end = 0; end < 2; end++) {
 		ours[end] = live_runs(live, used, end);
 		empty[end] = peer_runs(peers, used, end);
 	}
-	call(calls);
+	call(SLICE);
 	*ret_ours = *ret_empty = 0;
 	for (int end = 0; end < 2; end++) {
 		after = live_runs(live, used, end);
@@ -153,6 +152,22 @@ static void round_of(enum hooks used, bool peers_first, double *ret_ours, double
 		after = peer_runs(peers, used, end);
 		*ret_empty += per_run(&empty[end], &after);
 	}
+}
+
+static void round_of(enum hooks used, bool peers_first, double *ret_ours, double *ret_empty)
+{
+	static double ours[MAX_SLICES], empty[MAX_SLICES];
+	struct calls *peers = peers_first ? attach_peers(used) : NULL;
+	struct live *live = watch(true);
+
+	must(hooks_used(live) == used, "other hooks than before");
+	if (!peers)
+		peers = attach_peers(used);
+	call(SLICE);
+	for (unsigned i = 0; i < slices; i++)
+		slice_of(live, peers, used, &ours[i], &empty[i]);
+	*ret_ours = median(ours, slices);
+	*ret_empty = median(empty, slices);
 	calls__destroy(peers);
 	live_free(&live);
 }
@@ -215,8 +230,8 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		name = argv[1];
 	if (argc > 2)
-		calls = (unsigned)strtoul(argv[2], NULL, 10);
-	must(argc <= 3 && calls, "calls [NAME [CALLS]]");
+		slices = (unsigned)strtoul(argv[2], NULL, 10) / SLICE;
+	must(argc <= 3 && slices && slices <= MAX_SLICES, "calls [NAME [CALLS]]");
 	must(!pipe(pipes), "pipe");
 	pipe_end = pipes[0];
 	live = watch(true);

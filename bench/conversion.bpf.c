@@ -61,7 +61,7 @@ static __always_inline void step_exit(void)
 static __always_inline void step_entry(void)
 {
 	if (loaded_vcpu(bpf_get_current_task_btf()) != vcpu_pointer)
-		conversion_answered(vcpu_pointer);
+		vcpu_enters(vcpu_pointer);
 }
 
 static long convert(u32 index, void *context)

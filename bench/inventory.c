@@ -8,11 +8,8 @@
  */
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <bpf/libbpf.h>
 
 #include "base/clock.h"
 #include "bench.h"
@@ -23,8 +20,7 @@
 #define SLOTS      32
 #define SLOT_PAGES 256
 #define ROUNDS     7
-#define LATER_MS   300        /* how long the rest may come in, where records were lost */
-#define RING_LARGE (8u << 20) /* all fits at once */
+#define LATER_MS   300 /* how long the rest may come in, where records were lost */
 
 static const char *guest, *directory;
 
@@ -98,8 +94,8 @@ static void end_vms(void)
 
 int __real_bpf_iter_create(int link);
 int __wrap_bpf_iter_create(int link);
-int __real_identity_send(uint32_t vm, uint32_t pid, record_fn take, void *context);
-int __wrap_identity_send(uint32_t vm, uint32_t pid, record_fn take, void *context);
+int __real_identity_send(const struct live *live, uint32_t vm, uint32_t pid);
+int __wrap_identity_send(const struct live *live, uint32_t vm, uint32_t pid);
 
 static uint64_t start_ns;    /* of the first inventory; 0: it has not begun */
 static uint64_t identity_ns; /* in all; what it hands on is in it */
@@ -126,10 +122,10 @@ int __wrap_bpf_iter_create(int link)
 	return __real_bpf_iter_create(link);
 }
 
-int __wrap_identity_send(uint32_t vm, uint32_t pid, record_fn take, void *context)
+int __wrap_identity_send(const struct live *live, uint32_t vm, uint32_t pid)
 {
 	uint64_t begin = clock_now_ns();
-	int r = __real_identity_send(vm, pid, take, context);
+	int r = __real_identity_send(live, vm, pid);
 
 	identity_ns += clock_now_ns() - begin;
 	return r;
@@ -213,9 +209,9 @@ static void come_later(struct live *live, struct round *round, struct result *re
 	result->lost = totals.lost;
 }
 
-static struct result inventory(unsigned vms, size_t ring_bytes, bool account)
+static struct result inventory(unsigned vms, bool account)
 {
-	struct live_options options = {.ring_bytes = ring_bytes, .count_runs = account};
+	struct live_options options = {.count_runs = account};
 	struct model_options model_options = {0};
 	struct round round = {.vms = vms, .account = account};
 	struct result result = {0};
@@ -226,7 +222,7 @@ static struct result inventory(unsigned vms, size_t ring_bytes, bool account)
 	start_ns = identity_ns = 0;
 	iterators = 0;
 	must(!live_new(&live, &options, &err), err.text);
-	must(!live_poll(live, 0, take, &round), "reading the ring");
+	must(!live_inventory(live, take, &round), "the inventory");
 	result.program = program_ms(live);
 	result.found = vms_whole(round.model);
 	if (result.found < vms ||
@@ -258,16 +254,16 @@ static void print(const char *name, const char *part, double value, const char *
 }
 
 /* Medians of the rounds: `total` undisturbed, the parts with each of them timed. */
-static void bench(const char *name, unsigned vms, size_t ring_bytes)
+static void bench(const char *name, unsigned vms)
 {
 	double total[ROUNDS], cpu[ROUNDS], identity[ROUNDS], model[ROUNDS], program[ROUNDS];
 	struct result result = {0};
 
 	for (int i = 0; i < ROUNDS; i++) {
-		result = inventory(vms, ring_bytes, true);
+		result = inventory(vms, true);
 		model[i] = result.model;
 		program[i] = result.program;
-		result = inventory(vms, ring_bytes, false);
+		result = inventory(vms, false);
 		total[i] = result.total;
 		cpu[i] = result.cpu;
 		identity[i] = result.identity;
@@ -290,12 +286,7 @@ static void bench(const char *name, unsigned vms, size_t ring_bytes)
 
 static void bench_shape(const char *name, unsigned each)
 {
-	unsigned vms = start_vms(each);
-	char key[64];
-
-	bench(name, vms, 0);
-	snprintf(key, sizeof(key), "%s_large_ring", name);
-	bench(key, vms, RING_LARGE);
+	bench(name, start_vms(each));
 	end_vms();
 }
 

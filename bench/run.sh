@@ -84,15 +84,42 @@ replay() {
 	figure replay.events_json "$(replayed events --json)" records/s
 }
 
+# ---- parts in a lab kernel: emulated, so that only what they are of one another tells something ----
+
+# lab KERNEL PROGRAM [ARGUMENT...]
+lab() {
+	local kernel=$1 job=$work/lab
+	shift
+	rm -rf "$job"
+	mkdir -p "$job"
+	printf 'cp -a /job/root/. /\n%s\n' "$*" >"$job/run"
+	tests/lab/bundle.sh "$job/root" "$b/bench/$1" || return 1
+	tests/lab/boot.sh "$kernel" "$job" 300 || { cat "$job/stderr"; return 1; }
+	cat "$job/stdout"
+}
+
+# lab_part KERNEL PROGRAM [ARGUMENT...]: left out where there is no such kernel and none can be made
+lab_part() {
+	if command -v qemu-system-x86_64 >/dev/null && tests/lab/kernel.sh "$1" >/dev/null; then
+		part lab "$@"
+	else
+		printf 'bench: no lab here (make deps): %s is left out\n' "$2" >&2
+	fi
+}
+
 # ---- all of them ----
 
 if [ "$(id -u)" -eq 0 ] && [ -w /dev/kvm ]; then
 	part "$b/bench/exits" "$encstat" "$b/tests/guest" "$work"
 	part "$b/bench/conversion"
 	part load
+	part "$b/bench/inventory" "$b/tests/guest" "$work"
+	part "$b/bench/calls"
 else
-	printf 'bench: no root or no /dev/kvm: exits, conversion and load are left out\n' >&2
+	printf 'bench: no root or no /dev/kvm: exits, conversion, load, inventory and calls are left out\n' >&2
 fi
+lab_part 6.12 calls lab_calls 100000
+lab_part sw-protected attributes
 part replay
 part "$b/bench/pagemap"
 
@@ -104,6 +131,15 @@ conversion.total 300 below request and answer, submitted and consumed (BPF test 
 load.setup 100 below programs loaded and attached
 memory.idle 20480 below resident, idle, default ring
 memory.after_1M_exits 20480 below resident, after a million exits
+inventory.time 50 below first inventory, 1000 VMs of 32 memslots, in one process
+inventory.lost 0 at-most the same: records lost
+inventory_processes.time 50 below first inventory, 1000 VMs of 32 memslots, a process each
+inventory_processes.lost 0 at-most the same: records lost
+calls.more_than_empty 30 below hooks on ioctls, any other ioctl: more than empty programs
+attributes.all.of_set_model 0.2 at-most attributes read back, of KVM's time to set them (emulated)
+attributes.all.growth 1.2 at-most the same: a page of 8 GiB, of one of 1 GiB
+attributes.fragmented.of_set_model 0.2 at-most attributes read back, every second page: of KVM's time
+attributes.fragmented.growth 1.2 at-most the same: a page of 512 MiB, of one of 64 MiB
 replay.list 5000000 at-least replay list, on one core
 pagemap.random_4k.ratio_time 0.5 at-most page map, random pages: time, of CRoaring's
 pagemap.random_4k.ratio_memory 2 at-most page map, random pages: memory, of CRoaring's

@@ -86,10 +86,9 @@ static __always_inline bool is_proof(struct task_struct *task, enum kes_proof pr
 {
 	struct kes_host *h = the_host();
 
-	if ((u32)task->tgid != own_tgid)
+	if (!h || (u32)task->tgid != h->tool)
 		return false;
-	if (h)
-		__sync_fetch_and_add(&h->proofs[proof], 1);
+	__sync_fetch_and_add(&h->proofs[proof], 1);
 	return true;
 }
 

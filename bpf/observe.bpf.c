@@ -12,6 +12,19 @@ char LICENSE[] SEC("license") = "GPL";
 #define EFAULT    14
 #define EHWPOISON 133
 
+/* ---- run once by the tool itself: which process it is, whatever pid it has in its own namespace
+ * ---- */
+
+SEC("syscall")
+int introduce(void *ctx)
+{
+	struct kes_host *h = the_host();
+
+	if (h)
+		h->tool = bpf_get_current_pid_tgid() >> 32;
+	return 0;
+}
+
 /* ---- a guest's hypercall: the vCPU is loaded ---- */
 
 SEC("tp_btf/kvm_hypercall")

@@ -13,7 +13,6 @@
 /* Set by the C half before loading. */
 const volatile bool host_is_svm;        /* kvm-amd drives this host's vCPUs */
 const volatile __u64 wake_bytes = 4096; /* wake the reader when so much waits for it */
-const volatile __u32 own_tgid; /* the tool's process: its calls only prove that hooks fire */
 
 /* Records on their way to the C half. */
 struct {

@@ -89,7 +89,7 @@ static __always_inline void send_vm_info(struct kes_vm_slot *vm, u64 kvm)
 	r.vm_info.vcpus = vcpus;
 	r.vm_info.flags = attributes ? KES_VM_HAS_ATTRIBUTES : 0;
 	r.vm_info.creator = vm->creator;
-	record_send(&r, vm, true);
+	record_send(&r, vm, vm->born);
 }
 
 static __always_inline void send_vm_new(struct kes_vm_slot *vm, u64 kvm, struct task_struct *task)
@@ -99,7 +99,7 @@ static __always_inline void send_vm_new(struct kes_vm_slot *vm, u64 kvm, struct 
 	record_begin(&r, vm, KES_VM_NEW);
 	r.flags = vm->born ? KES_F_BORN : 0;
 	vm_describe(&r.vm_new, kvm, task);
-	record_send(&r, vm, true);
+	record_send(&r, vm, vm->born); /* one that is found alive was looked for, or has time */
 	send_vm_info(vm, kvm);
 }
 
@@ -242,6 +242,7 @@ static __always_inline void vcpu_born(u64 vcpu)
 		vm = NULL;
 	}
 	vcpu_add(vcpu, KES_F_BORN);
+	vm = vm_lookup(kvm, &slot); /* the inventory may have entered it meanwhile */
 	if (vm && !vm->born) { /* seen between its birth and its first vCPU's: nothing was missed */
 		vm->born = 1;
 		send_vm_new(vm, kvm, bpf_get_current_task_btf());

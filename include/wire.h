@@ -393,6 +393,9 @@ struct kes_host {
 	__u64 lost[KES_CAUSE_MAX]; /* what no VM can be charged with */
 	__u64 holders; /* files of VMs that are not known, held by others than their VMM */
 	__u64 proofs[KES_PROOF_MAX];
+	__u32 tool; /* the tool's thread group, as the kernel counts: its calls only prove that
+		       hooks fire */
+	__u32 spare;
 };
 
 /* Written by the C half only. */

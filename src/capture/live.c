@@ -144,6 +144,7 @@ struct bpf_program *live_program(const struct live *live, enum live_hook hook)
 
 static int load_observe(struct live *live, const struct live_options *options, struct error *err)
 {
+	LIBBPF_OPTS(bpf_test_run_opts, nothing);
 	int r;
 
 	live->observe = observe__open();
@@ -155,7 +156,6 @@ static int load_observe(struct live *live, const struct live_options *options, s
 	live->n_tallies = (size_t)libbpf_num_possible_cpus() * KES_TALLIES;
 	bpf_map__set_max_entries(live->observe->maps.tallies, (uint32_t)live->n_tallies);
 	live->observe->rodata->host_is_svm = live_host_is_svm();
-	live->observe->rodata->own_tgid = (uint32_t)getpid();
 	live->observe->rodata->snapshot_room = live->ring_bytes / 2;
 	live->observe->rodata->has_rdonly_cast = live->rdonly_cast;
 	live->observe->rodata->wake_bytes = live->ring_bytes / 4;
@@ -166,6 +166,10 @@ static int load_observe(struct live *live, const struct live_options *options, s
 			bpf_program__set_autoload(program, false);
 	}
 	r = observe__load(live->observe);
+	if (!r)
+		r = bpf_prog_test_run_opts(
+			bpf_program__fd(live->observe->progs.introduce), &nothing);
+	live->own_pids = live_host(live).tool == (uint32_t)getpid();
 	return r ? load_error(r, err) : 0;
 }
 
@@ -180,7 +184,6 @@ static int open_trampoline(struct live *live)
 	live->trampoline->rodata->host_is_svm = live->observe->rodata->host_is_svm;
 	live->trampoline->rodata->has_rdonly_cast = live->rdonly_cast;
 	live->trampoline->rodata->wake_bytes = live->observe->rodata->wake_bytes;
-	live->trampoline->rodata->own_tgid = live->observe->rodata->own_tgid;
 	for (int i = 0; i < LIVE_HOOKS; i++) {
 		struct bpf_program *program = trampoline_program(live, i);
 
@@ -409,6 +412,8 @@ const char *live_shortcoming(const struct live *live)
 	if (hooks[LIVE_INVENTORY].state != HOOK_ATTACHED)
 		return "this kernel has no iterator over files: VMs that run already are seen when "
 		       "they convert";
+	if (!live->own_pids)
+		return "this is a pid namespace: VMs have no names here, and pids are the host's";
 	if (live->kernel_has_attributes && hooks[LIVE_READING].state < HOOK_STANDBY)
 		return "this kernel's memory attributes cannot be read back: the host plane of VMs "
 		       "that run already stays unknown";

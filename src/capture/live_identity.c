@@ -28,8 +28,8 @@ static size_t read_proc(uint32_t pid, const char *name, char *buffer, size_t siz
 	return used;
 }
 
-static int send_text(uint32_t vm, enum kes_text_about about, const char *text, bool cut,
-	record_fn take, void *context)
+static int send_text(
+	const struct live *live, uint32_t vm, enum kes_text_about about, const char *text, bool cut)
 {
 	size_t total = strnlen(text, KES_TEXT_LIMIT);
 	int r = 0;
@@ -48,28 +48,31 @@ static int send_text(uint32_t vm, enum kes_text_about about, const char *text, b
 
 		record.text.size = (uint8_t)size;
 		memcpy(record.text.bytes, text + at, size);
-		r = take(context, &record, 1);
+		r = live->take(live->context, &record, 1);
 	}
 	return r;
 }
 
-int identity_send(uint32_t vm, uint32_t pid, record_fn take, void *context)
+int identity_send(const struct live *live, uint32_t vm, uint32_t pid)
 {
-	_cleanup_free_ char *cmdline = malloc(CMDLINE_MAX);
+	_cleanup_free_ char *cmdline = NULL;
 	char cgroup[CGROUP_MAX];
 	struct identity identity;
 	size_t size;
 	int r;
 
+	if (!live->own_pids) /* another process has this pid here */
+		return 0;
+	cmdline = malloc(CMDLINE_MAX);
 	if (!cmdline)
 		return -ENOMEM;
 	size = read_proc(pid, "cmdline", cmdline, CMDLINE_MAX);
 	identity_parse(
 		&identity, cmdline, size, cgroup, read_proc(pid, "cgroup", cgroup, CGROUP_MAX));
-	r = send_text(vm, KES_TEXT_NAME, identity.name, identity.name_cut, take, context);
+	r = send_text(live, vm, KES_TEXT_NAME, identity.name, identity.name_cut);
 	if (!r)
-		r = send_text(vm, KES_TEXT_UUID, identity.uuid, false, take, context);
+		r = send_text(live, vm, KES_TEXT_UUID, identity.uuid, false);
 	if (!r)
-		r = send_text(vm, KES_TEXT_CGROUP, identity.cgroup, false, take, context);
+		r = send_text(live, vm, KES_TEXT_CGROUP, identity.cgroup, false);
 	return r;
 }

@@ -39,6 +39,7 @@ struct live {
 	int stats_fd;
 	bool rdonly_cast; /* the kernel has bpf_rdonly_cast() */
 	bool kernel_has_attributes;
+	bool own_pids; /* the kernel's pids are those of our /proc: we are in no pid namespace */
 	bool attributes_tried, attributes_hooked;
 	uint32_t snapshots; /* number of the last one */
 	int trampoline_err; /* why there are none */
@@ -108,7 +109,7 @@ int ends_send(
 	struct live *live, struct kes_vm_slot *slot, uint32_t index, record_fn take, void *context);
 
 /* live_identity.c: what /proc says of a VMM, as records about its VM. */
-int identity_send(uint32_t vm, uint32_t pid, record_fn take, void *context);
+int identity_send(const struct live *live, uint32_t vm, uint32_t pid);
 
 /* The ring's reader and the memory of what was sent. Freed by live_tables_free(), also after an
  * error. */

@@ -71,7 +71,7 @@ static int on_record(void *context, void *data, size_t size)
 		if (can_request(&r->vm_new))
 			live_hook_answers(live);
 		live->vms_came = true;
-		ret = identity_send(r->vm, r->vm_new.pid, live->take, live->context);
+		ret = identity_send(live, r->vm, r->vm_new.pid);
 		if (ret)
 			return ret;
 		break;

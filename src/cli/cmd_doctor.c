@@ -193,9 +193,7 @@ static void print_hook(const struct options *options, const struct hook *hook, b
 	json_object_object_add(row, "fired", json_object_new_uint64(hook->runs));
 	if (hook->err)
 		json_object_object_add(row, "error", json_object_new_string(strerror(-hook->err)));
-	printf("%s\n", json_object_to_json_string_ext(
-			       row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(row);
+	json_line(stdout, row);
 }
 
 static void print_check(
@@ -212,9 +210,7 @@ static void print_check(
 	json_object_object_add(row, "check", json_object_new_string(name));
 	json_object_object_add(row, "good", json_object_new_boolean(good));
 	json_object_object_add(row, "text", json_object_new_string(text));
-	printf("%s\n", json_object_to_json_string_ext(
-			       row, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(row);
+	json_line(stdout, row);
 }
 
 static void print_conversions(const struct options *options, const struct findings *findings)

@@ -224,6 +224,9 @@ int vm_differences(const struct vm *vm, difference_fn fn, void *context)
 
 	if (!vm->host.known)
 		return 0;
+	/* Of a VM that ran before us and has not converted since, no page can differ. */
+	if (!vm->planes[PLANE_GUEST] && vm_initial_state(vm, PLANE_GUEST) == PAGE_UNKNOWN)
+		return 0;
 	for (size_t i = 0; i < vm->n_memslots && !r; i++) {
 		uint64_t start = vm->memslots[i].gfn, end = start + vm->memslots[i].npages;
 

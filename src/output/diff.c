@@ -152,9 +152,6 @@ int diff_write_json(FILE *out, const struct vm *vm)
 	json_object_object_add(map, "ranges", ranges);
 	r = vm_differences(vm, add_difference, ranges);
 	if (!r)
-		fprintf(out, "%s\n",
-			json_object_to_json_string_ext(
-				map, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(map);
+		json_line(out, map);
 	return r;
 }

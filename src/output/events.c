@@ -131,10 +131,7 @@ void event_write_json(FILE *out, const struct event *event)
 		add_u64(object, "latency_ns", event->latency_ns);
 	if (has & HAS_SEQ)
 		add_u64(object, "seq", event->seq);
-	fprintf(out, "%s\n",
-		json_object_to_json_string_ext(
-			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
+	json_line(out, object);
 }
 
 /* ---- text ---- */

@@ -301,10 +301,7 @@ static void write_json(FILE *out, const struct row *row)
 	} else {
 		add_all_counters(object, &vm->counters);
 	}
-	fprintf(out, "%s\n",
-		json_object_to_json_string_ext(
-			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
+	json_line(out, object);
 }
 
 /* ---- the list ---- */

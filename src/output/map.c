@@ -56,10 +56,7 @@ int map_write_json(FILE *out, const struct vm *vm, enum plane plane)
 	if (has_map)
 		r = vm_ranges(vm, plane, add_range_json, ranges);
 	if (!r)
-		fprintf(out, "%s\n",
-			json_object_to_json_string_ext(
-				map, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(map);
+		json_line(out, map);
 	return r;
 }
 

@@ -60,6 +60,8 @@ const char *vm_label(const struct vm *vm, char *buffer, size_t size);
 const char *vm_label_short(const struct vm *vm, char buffer[VM_SHORT_SIZE]);
 /* {"id":, "pid":, "name":, "type":}, and "uuid" where it has one; the caller's. */
 struct json_object *vm_json(const struct vm *vm);
+/* The object as one line; it is taken. */
+void json_line(FILE *out, struct json_object *object);
 /* Time of day, to the microsecond: 16 bytes with its end. */
 const char *time_text(const struct style *style, uint64_t ts_ns, char buffer[24]);
 

@@ -48,6 +48,14 @@ struct json_object *vm_json(const struct vm *vm)
 	return who;
 }
 
+void json_line(FILE *out, struct json_object *object)
+{
+	fprintf(out, "%s\n",
+		json_object_to_json_string_ext(
+			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
 const char *time_text(const struct style *style, uint64_t ts_ns, char buffer[24])
 {
 	int64_t ns = (int64_t)ts_ns + style->realtime_offset_ns;

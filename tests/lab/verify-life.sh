@@ -48,7 +48,7 @@ done
 
 status lives 0
 equal "$(name "lives: all 500 were seen, from birth to end")" '[500,500]' \
-	"$(jq -sc '[(map(select(.kind == "vm-new" and .born)) | length),
+	"$(jq -sc '[(map(select(.kind == "vm-new" and .born)) | map(.vm) | unique | length),
 		(map(select(.kind == "vm-end")) | length)]' "$out/lives.out")"
 before=$(awk '{print $2}' "$out/lives.before") after=$(awk '{print $2}' "$out/lives.after")
 try "$(name "lives: 250 more took no memory ($before, then $after KiB)")" test "$((after - before))" -le 512
