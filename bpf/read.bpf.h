@@ -9,21 +9,21 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#define READER(type)                                                                               \
-	static __always_inline type read_##type(u64 address)                                       \
-	{                                                                                          \
-		type value = 0;                                                                    \
-                                                                                                   \
-		bpf_probe_read_kernel(&value, sizeof(value), (void *)address);                     \
-		return value;                                                                      \
+#define READER(type)                                                           \
+	static __always_inline type read_##type(u64 address)                   \
+	{                                                                      \
+		type value = 0;                                                \
+                                                                               \
+		bpf_probe_read_kernel(&value, sizeof(value), (void *)address); \
+		return value;                                                  \
 	}
 READER(u32)
 READER(u16)
 READER(u8)
 #undef READER
 
-/* Most of what is read is 8 bytes. From 6.2 on they can be loaded without a helper's call, as a member of
- * some type that has them first; where the address is bad, that gives 0, too. */
+/* Most of what is read is 8 bytes. From 6.2 on they can be loaded without a helper's call, as a
+ * member of some type that has them first; where the address is bad, that gives 0, too. */
 extern void *bpf_rdonly_cast(void *address, __u32 btf_id) __ksym __weak;
 const volatile bool has_rdonly_cast; /* set by the C half: the kernel has it */
 
