@@ -13,6 +13,8 @@
 
 #include "file.bpf.h"
 #include "kvm_abi.h"
+#include "memslots.bpf.h"
+#include "mutex.bpf.h"
 #include "vm.bpf.h"
 
 #define NR_IOCTL      16 /* arch/x86/entry/syscalls/syscall_64.tbl */
@@ -30,6 +32,49 @@ struct {
 	__type(key, u64);
 	__type(value, struct kes_call);
 } calls SEC(".maps");
+
+/* ---- a VM that has no attributes set: known without being read ---- */
+
+/* False: it did not fit on the ring. */
+static __always_inline bool send_snapshot(struct kes_vm_slot *vm, u32 number, u32 phase, u64 pages)
+{
+	struct kes_record r = {.ts_ns = bpf_ktime_get_ns(), .vm = vm->id, .kind = KES_SNAPSHOT};
+
+	r.snapshot.phase = phase;
+	r.snapshot.number = number;
+	r.snapshot.pages = pages;
+	r.snapshot.lost = records_lost(vm);
+	r.snapshot.calls = vm->calls;
+	return !bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+}
+
+/* A change that was under way before the hooks came is seen nowhere; while it is, it has KVM's
+ * lock. */
+static __always_inline bool is_busy(u64 kvm)
+{
+	u64 owner = mutex_owner(MEMBER(kvm, kvm, slots_lock));
+	struct kes_call *call = owner ? bpf_map_lookup_elem(&calls, &owner) : NULL;
+
+	return owner && (!call || call->orphan);
+}
+
+/* A VM is first seen: if it has no attributes set, that is a whole reading, number 0. */
+static __noinline int look_empty(struct kes_vm_slot *vm, u64 kvm)
+{
+	struct kes_control *c = the_control();
+
+	if (!vm || !c || !c->attributes_hooked || !vm->has_attributes || vm->looked_empty)
+		return 0;
+	vm->looked_empty = 1;
+	if (!bpf_core_field_exists(struct kvm, mem_attr_array) ||
+		!send_snapshot(vm, 0, KES_SNAPSHOT_BEGIN, 0))
+		return 0;
+	if (!read_u64(MEMBER(MEMBER(kvm, kvm, mem_attr_array), xarray, xa_head)) && !is_busy(kvm))
+		send_snapshot(vm, 0, KES_SNAPSHOT_END, 0);
+	return 0;
+}
+
+/* ---- calls ---- */
 
 /* False, and nothing changed, if the user's memory is not there, as before KVM has read it. */
 static __always_inline bool read_arguments(u64 arg, struct call_arguments *ret)
@@ -76,8 +121,10 @@ static __noinline struct kes_vm_slot *call_vm(struct kes_call *call, u32 fd)
 	vm = vm_lookup(call->kvm, &call->slot);
 	if (!vm && vm_has_attributes(call->kvm)) /* others have nothing to be changed */
 		vm = vm_add(call->kvm, task, 0, &call->slot);
-	if (vm)
+	if (vm) {
 		call->vm = vm->id;
+		look_empty(vm, call->kvm);
+	}
 	return vm;
 }
 
@@ -215,6 +262,7 @@ static __noinline int call_left(u32 fd, u64 arg, s64 ret)
 	r.set_attrs.err = ret;
 	r.set_attrs.begin = call.begin;
 	record_send(&r, vm, false);
+	memslots_check(vm, call.kvm, r.ts_ns);
 	return 0;
 }
 

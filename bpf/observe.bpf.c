@@ -101,6 +101,7 @@ static __always_inline void faulted(u64 vcpu, s64 err)
 	r.fault.flags = fault.flags;
 	r.fault.err = err;
 	record_send(&r, vm, false);
+	memslots_check(vm, v->kvm, r.ts_ns);
 }
 
 SEC("tp_btf/kvm_userspace_exit")
@@ -154,10 +155,17 @@ int BPF_PROG(on_fpu, u32 load)
 SEC("tp_btf/kvm_track_tsc")
 int BPF_PROG(on_track_tsc)
 {
-	u64 vcpu = loaded_vcpu(bpf_get_current_task_btf());
+	u64 vcpu = loaded_vcpu(bpf_get_current_task_btf()), kvm;
+	struct kes_vm_slot *vm;
+	u32 slot;
 
-	if (vcpu && !read_u64(MEMBER(vcpu, kvm_vcpu, pid)))
-		vcpu_born(vcpu);
+	if (!vcpu || read_u64(MEMBER(vcpu, kvm_vcpu, pid)))
+		return 0;
+	vcpu_born(vcpu);
+	kvm = read_u64(MEMBER(vcpu, kvm_vcpu, kvm));
+	vm = vm_lookup(kvm, &slot);
+	if (vm)
+		look_empty(vm, kvm);
 	return 0;
 }
 
@@ -225,11 +233,11 @@ int list_vms(struct bpf_iter__task_file *ctx)
 		kvm = read_u64(MEMBER(kvm, kvm_vcpu, kvm));
 	vm = vm_lookup(kvm, &slot);
 	if (!vm && kind == FILE_VM && may_be_vmm(task, kvm))
-		vm = vm_add(kvm, task, 0, &slot);
+		vm = vm_add(kvm, task, VM_LISTED, &slot);
 	if (!vm)
 		return 0;
 	vm->seen_ns = bpf_ktime_get_ns();
-	send_vm_info(vm, kvm);
+	send_vm_info(vm, kvm, false);
 	memslots_send(vm, kvm);
 	/* A byte for each file: when its buffer is full of them, the C half empties the ring. */
 	bpf_seq_write(ctx->meta->seq, &(char){'v'}, 1);

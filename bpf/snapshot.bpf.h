@@ -13,7 +13,6 @@
 #define BPF_SNAPSHOT_H
 
 #include "attributes.bpf.h"
-#include "mutex.bpf.h"
 
 /* include/linux/xarray.h, and XA_CHUNK_SHIFT 6 (4 with CONFIG_BASE_SMALL, which the C half refuses)
  */
@@ -64,20 +63,6 @@ static __always_inline u64 node_slot(u64 node, u64 index)
 }
 
 /* ---- records ---- */
-
-static __always_inline void send_snapshot(
-	struct kes_reading *reading, struct kes_vm_slot *vm, u32 phase)
-{
-	struct kes_record r = {.ts_ns = bpf_ktime_get_ns(), .vm = vm->id, .kind = KES_SNAPSHOT};
-
-	r.snapshot.phase = phase;
-	r.snapshot.number = reading->number;
-	r.snapshot.pages = reading->pages;
-	r.snapshot.lost = records_lost(vm);
-	r.snapshot.calls = vm->calls;
-	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP))
-		reading->state = KES_READING_FAILED;
-}
 
 static __always_inline void send_pages(
 	struct reader *reader, u64 gfn, u64 npages, u64 attributes, u64 bits)
@@ -266,16 +251,6 @@ static long read_step(u32 step, struct reader *reader)
 
 /* ---- one part ---- */
 
-/* A change that was under way before the hooks came is seen nowhere; while it is, it has KVM's
- * lock. */
-static __always_inline bool is_busy(u64 kvm)
-{
-	u64 owner = mutex_owner(MEMBER(kvm, kvm, slots_lock));
-	struct kes_call *call = owner ? bpf_map_lookup_elem(&calls, &owner) : NULL;
-
-	return owner && (!call || call->orphan);
-}
-
 static __always_inline void read_part(struct kes_reading *reading, struct kes_vm_slot *vm)
 {
 	struct reader reader = {.reading = reading, .vm_id = vm->id};
@@ -289,7 +264,8 @@ static __always_inline void read_part(struct kes_reading *reading, struct kes_vm
 			reading->state = KES_READING_BUSY;
 			return;
 		}
-		send_snapshot(reading, vm, KES_SNAPSHOT_BEGIN);
+		if (!send_snapshot(vm, reading->number, KES_SNAPSHOT_BEGIN, 0))
+			reading->state = KES_READING_FAILED;
 	}
 	bpf_loop(READ_STEPS, read_step, &reader, 0);
 	if (reading->state == KES_READING_FAILED)
@@ -299,7 +275,8 @@ static __always_inline void read_part(struct kes_reading *reading, struct kes_vm
 		return;
 	}
 	flush_run(&reader);
-	send_snapshot(reading, vm, KES_SNAPSHOT_END);
+	if (!send_snapshot(vm, reading->number, KES_SNAPSHOT_END, reading->pages))
+		reading->state = KES_READING_FAILED;
 	if (reading->state != KES_READING_FAILED)
 		reading->state = KES_READING_DONE;
 }

@@ -74,7 +74,7 @@ static __always_inline bool vm_has_attributes(u64 kvm)
 }
 
 /* What is not in VM_NEW, when it is not what was said last. */
-static __always_inline void send_vm_info(struct kes_vm_slot *vm, u64 kvm)
+static __always_inline void send_vm_info(struct kes_vm_slot *vm, u64 kvm, bool wake)
 {
 	u32 vcpus = read_u32(MEMBER(kvm, kvm, created_vcpus));
 	u32 attributes = vm_has_attributes(kvm);
@@ -89,22 +89,25 @@ static __always_inline void send_vm_info(struct kes_vm_slot *vm, u64 kvm)
 	r.vm_info.vcpus = vcpus;
 	r.vm_info.flags = attributes ? KES_VM_HAS_ATTRIBUTES : 0;
 	r.vm_info.creator = vm->creator;
-	record_send(&r, vm, vm->born);
+	record_send(&r, vm, wake);
 }
 
-static __always_inline void send_vm_new(struct kes_vm_slot *vm, u64 kvm, struct task_struct *task)
+static __always_inline void send_vm_new(
+	struct kes_vm_slot *vm, u64 kvm, struct task_struct *task, bool wake)
 {
 	struct kes_record r;
 
 	record_begin(&r, vm, KES_VM_NEW);
 	r.flags = vm->born ? KES_F_BORN : 0;
 	vm_describe(&r.vm_new, kvm, task);
-	record_send(&r, vm, vm->born); /* one that is found alive was looked for, or has time */
-	send_vm_info(vm, kvm);
+	record_send(&r, vm, wake); /* one that is found alive was looked for, or has time */
+	send_vm_info(vm, kvm, wake);
 }
 
-/* Gives kvm an id and says so to the C half. flags: KES_F_BORN, or 0 for one found alive. NULL when
- * the tables are full, which is counted. */
+#define VM_LISTED (1 << 7) /* the inventory found it: its reader looks at the ring by itself */
+
+/* Gives kvm an id and says so to the C half. flags: KES_F_BORN, or VM_LISTED, or 0 for one found
+ * alive in another way. NULL when the tables are full, which is counted. */
 static __noinline struct kes_vm_slot *vm_add(
 	u64 kvm, struct task_struct *task, u8 flags, u32 *ret_slot)
 {
@@ -128,6 +131,7 @@ static __noinline struct kes_vm_slot *vm_add(
 	vm->memslots_checked_ns = 0;
 	vm->told_vcpus = ~0u;
 	vm->has_attributes = 0;
+	vm->looked_empty = 0;
 	vm->calls = 0;
 	vm->clock_offset = vm_clock_offset(kvm);
 	vm->pid = BPF_CORE_READ(task, tgid);
@@ -141,7 +145,7 @@ static __noinline struct kes_vm_slot *vm_add(
 		return vm_lookup(kvm, ret_slot);
 	}
 	*ret_slot = slot;
-	send_vm_new(vm, kvm, task);
+	send_vm_new(vm, kvm, task, !(flags & VM_LISTED));
 	return vm;
 }
 
@@ -234,7 +238,7 @@ static __always_inline void vcpu_born(u64 vcpu)
 	if (read_u32(MEMBER(vcpu, kvm_vcpu, vcpu_idx))) {
 		vcpu_add(vcpu, 0);
 		if (vm)
-			send_vm_info(vm, kvm);
+			send_vm_info(vm, kvm, true);
 		return;
 	}
 	if (vm && vm->clock_offset != vm_clock_offset(kvm)) {
@@ -245,7 +249,7 @@ static __always_inline void vcpu_born(u64 vcpu)
 	vm = vm_lookup(kvm, &slot); /* the inventory may have entered it meanwhile */
 	if (vm && !vm->born) { /* seen between its birth and its first vCPU's: nothing was missed */
 		vm->born = 1;
-		send_vm_new(vm, kvm, bpf_get_current_task_btf());
+		send_vm_new(vm, kvm, bpf_get_current_task_btf(), true);
 	}
 }
 

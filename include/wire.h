@@ -301,6 +301,8 @@ struct kes_vm_slot {
 	__u32 creator;    /* kvm->userspace_pid: whose uevents are this VM's */
 	__u32 told_vcpus; /* in the last VM_INFO */
 	__u32 has_attributes;
+	__u32 looked_empty; /* it was looked whether it has none set, as it was first seen */
+	__u32 spare;
 	__u64 calls;   /* whose ATTRS_BEGIN was sent, and whose ATTRS was not yet */
 	__u64 seen_ns; /* when the last inventory found a file of it */
 };
@@ -403,8 +405,8 @@ struct kes_control {
 	__u32 answers_hooked; /* a hook on KVM_RUN's entry is attached */
 	__u32 inside_hooked;  /* a hook where KVM holds its lock tells of changes of attributes */
 	__u32 any_holder;     /* the inventory takes a VM of whoever holds it */
-	__u32 spare;
-	__u64 written_off; /* unhooked requests that ended with their VM */
+	__u32 attributes_hooked; /* all hooks on changes of attributes are there */
+	__u64 written_off;       /* unhooked requests that ended with their VM */
 };
 
 #endif

@@ -83,6 +83,8 @@ int live_hook_attributes(struct live *live)
 	if (!hook_trampolines(live) && !hook_pair(live, LIVE_CALL_PLAIN, LIVE_CALL_PLAIN_END))
 		return -ENOTSUP;
 	live->attributes_hooked = true;
+	live->control.attributes_hooked = 1;
+	live_write_control(live);
 	return 0;
 }
 
