@@ -270,7 +270,9 @@ static __always_inline void vcpu_enters(u64 vcpu)
 	struct kes_vcpu *v = bpf_map_lookup_elem(&vcpus, &vcpu);
 	s64 ret;
 
-	if (!v) /* of a VM that ran already: known from here on */
+	/* Of a VM that ran already the boot vCPU is known from here on, for a reset; the others
+	 * when they ask. */
+	if (!v && !read_u32(MEMBER(vcpu, kvm_vcpu, vcpu_id)))
 		v = vcpu_add(vcpu, 0);
 	if (!v)
 		return;
