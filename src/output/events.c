@@ -173,6 +173,8 @@ static void write_commit(FILE *out, const struct event *event)
 	}
 }
 
+#define MAX_ERRNO 4095 /* include/linux/err.h */
+
 static void write_change(FILE *out, const struct event *event)
 {
 	static const char *const why[] = {
@@ -182,9 +184,10 @@ static void write_change(FILE *out, const struct event *event)
 	};
 	_Static_assert(ARRAY_SIZE(why) == PROMPTS, "words for each prompt");
 
-	if (event->ret)
-		fprintf(out, ", KVM: %s",
-			strerror((int)(event->ret < 0 ? -event->ret : event->ret)));
+	if (event->ret < 0 && event->ret >= -MAX_ERRNO)
+		fprintf(out, ", KVM: %s", strerror((int)-event->ret));
+	else if (event->ret)
+		fprintf(out, ", KVM: %lld", (long long)event->ret);
 	else
 		fputs(why[event->prompt], out);
 	if (event->unsure)
