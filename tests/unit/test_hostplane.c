@@ -55,7 +55,7 @@ struct kvm {
 	struct model *model;
 	uint64_t seq, lost, told_lost;
 	unsigned int loss_in; /* one record in so many is lost; 0: none */
-	bool reading, reading_lost;
+	bool reading;
 	unsigned int cursor;
 	uint32_t number;
 	uint64_t sent_pages;
@@ -226,7 +226,6 @@ static void begin_reading(struct kvm *kvm)
 	if (inside && kvm->holder >= 0 && !kvm->threads[kvm->holder].tracked)
 		return;
 	kvm->reading = true;
-	kvm->reading_lost = false;
 	kvm->cursor = 0;
 	kvm->sent_pages = 0;
 	kvm->number++;
@@ -258,10 +257,8 @@ static void read_some(struct kvm *kvm)
 	if (!r.pages.bits)
 		return;
 	r.pages.index = (uint32_t)kvm->sent_pages++;
-	if (kvm->loss_in && !below(kvm, 4 * kvm->loss_in))
-		kvm->reading_lost = true;
-	else
-		deliver(kvm, &r);
+	if (!kvm->loss_in || below(kvm, 4 * kvm->loss_in))
+		deliver(kvm, &r); /* else lost: the reading is not whole */
 }
 
 /* ---- what must hold ---- */
