@@ -34,6 +34,10 @@ enum kes_kind {
 	/* from the kernel, outside the sequence, too: they have numbers of their own */
 	KES_SNAPSHOT = 35, /* the host plane is read back from the kernel: begin, end */
 	KES_PAGES = 36,    /* a part of what was read */
+	/* from the C half again */
+	KES_TIME = 37, /* so late it is now: about once a second, when nothing else comes, too */
+	KES_HOST_INFO = 38, /* the kernel, and what can be seen on it; again when it changed */
+	KES_RESIDENT = 39,  /* memory that a VM has twice: one range of all that were found */
 	KES_KIND_MAX,
 };
 
@@ -223,6 +227,32 @@ struct kes_pages {
 	__u32 number;     /* of the snapshot */
 };
 
+enum kes_host_flag {
+	KES_HOST_TRAMPOLINES = 1 << 0,  /* BPF trampolines can be used */
+	KES_HOST_ATTRIBUTES = 1 << 1,   /* KVM has memory attributes: VMs may have a host plane */
+	KES_HOST_CHANGES = 1 << 2,      /* hooks on calls that set attributes fire */
+	KES_HOST_NO_CHANGES = 1 << 3,   /* they are needed, and do not */
+	KES_HOST_NO_ANSWERS = 1 << 4,   /* this kernel has no hook on answers */
+	KES_HOST_NO_INVENTORY = 1 << 5, /* VMs that ran before cannot be found */
+};
+
+struct kes_host_info {
+	__u32 release; /* KERNEL_VERSION(6, 12, 9), or 0 */
+	__u32 flags;   /* kes_host_flag */
+	__u64 spare[4];
+};
+
+/* Frames for which guest_memfd has a page, and the VMM's mapping of the same memslot has one, too.
+ * One record for each range of a look, in order of gfn. */
+struct kes_resident {
+	__u64 gfn;
+	__u64 npages; /* frames */
+	__u64 pages;  /* frames in all ranges of this look */
+	__u32 index;  /* 0-based, of this range in the look */
+	__u32 total;  /* ranges in it; 0: nothing is there twice, this record says only that */
+	__u64 spare;
+};
+
 struct kes_loss {
 	__u64 total; /* since the VM's first record; never goes down */
 	__u32 cause; /* kes_cause */
@@ -260,6 +290,8 @@ struct kes_record {
 		struct kes_text text;
 		struct kes_snapshot snapshot;
 		struct kes_pages pages;
+		struct kes_host_info host_info;
+		struct kes_resident resident;
 		__u64 payload[5];
 	};
 };
@@ -277,6 +309,8 @@ _Static_assert(sizeof(struct kes_vm_info) == 40, "wire: vm_info");
 _Static_assert(sizeof(struct kes_text) == 40, "wire: text");
 _Static_assert(sizeof(struct kes_snapshot) == 40, "wire: snapshot");
 _Static_assert(sizeof(struct kes_pages) == 40, "wire: pages");
+_Static_assert(sizeof(struct kes_host_info) == 40, "wire: host_info");
+_Static_assert(sizeof(struct kes_resident) == 40, "wire: resident");
 _Static_assert(sizeof(struct kes_record) == 64, "wire: record");
 _Static_assert(__builtin_offsetof(struct kes_record, payload) == 24, "wire: payload");
 

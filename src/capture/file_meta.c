@@ -44,6 +44,9 @@ static const char *const kinds[] = {
 	[KES_TEXT] = "text",
 	[KES_SNAPSHOT] = "snapshot",
 	[KES_PAGES] = "pages",
+	[KES_TIME] = "time",
+	[KES_HOST_INFO] = "host_info",
+	[KES_RESIDENT] = "resident",
 };
 _Static_assert(ARRAY_SIZE(kinds) == KES_KIND_MAX, "a name for each kind");
 

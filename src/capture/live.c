@@ -394,7 +394,9 @@ int live_inventory(struct live *live, record_fn take, void *context)
 
 	live->take = take;
 	live->context = context;
-	r = live_look(live);
+	r = live_tell_host(live, take, context);
+	if (!r)
+		r = live_look(live);
 	return r ? r : live_consume(live);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Between the files of live: live.c (programs and hooks), live_probe.c (what the kernel has),
  * live_attributes.c (the host plane), live_tables.c (ring and VMs), live_ends.c (the end of VMs),
- * live_identity.c (names), live_counts.c (counters).
+ * live_identity.c (names), live_counts.c (counters), live_host.c (the host itself).
  */
 #ifndef CAPTURE_LIVE_PRIVATE_H
 #define CAPTURE_LIVE_PRIVATE_H
@@ -42,7 +42,9 @@ struct live {
 	bool own_pids; /* the kernel's pids are those of our /proc: we are in no pid namespace */
 	bool attributes_tried, attributes_hooked;
 	uint32_t snapshots; /* number of the last one */
-	int trampoline_err; /* why there are none */
+	bool host_told;
+	struct kes_host_info host_info; /* as told last */
+	int trampoline_err;             /* why there are none */
 	size_t ring_bytes;
 	uint64_t setup_ns;
 	bool vms_came; /* since the last inventory */
@@ -92,6 +94,10 @@ int live_consume(struct live *live);
 int live_hook_answers(struct live *live);
 void live_hook_answers_again(
 	struct live *live); /* the one in use does not fire: take the other, too */
+
+/* live_host.c: KES_HOST_INFO, if it is not as it was told last; KES_TIME. */
+int live_tell_host(struct live *live, record_fn take, void *context);
+int live_tell_time(record_fn take, void *context);
 
 /* live_attributes.c: changes of attributes are watched from here on, through hooks that were seen
  * firing. -ENOTSUP where none fires. */

@@ -255,6 +255,10 @@ int live_collect(struct live *live, record_fn take, void *context)
 	if (r)
 		return r;
 	r = counts_collect(live, &owners, take, context);
+	if (!r)
+		r = live_tell_host(live, take, context);
+	if (!r)
+		r = live_tell_time(take, context);
 	for (size_t i = 0; i < n_ended; i++)
 		free_slot(live, ended[i]);
 	for (size_t i = 0; n_ended && i < owners.n; i++)

@@ -11,6 +11,8 @@ static int on_event(void *context, const struct style *style, const struct event
 {
 	const struct options *options = context;
 
+	if (event->kind >= EVENT_TOLD)
+		return 0;
 	if (options->vm && event->vm && !select_matches(event->vm, options->vm))
 		return 0; /* losses of the host concern every VM */
 	if (options->format == FORMAT_JSON)

@@ -46,6 +46,7 @@ int changes_attributes(struct model *model, struct vm *vm, const struct kes_reco
 	event.ret = r->set_attrs.err;
 	event.unsure = r->flags & KES_F_UNSURE;
 	event.tid = change.tid;
+	event.already = change.already;
 	if (change.begin && change.begin_ns <= r->ts_ns) {
 		event.ts_ns = change.begin_ns;
 		event.latency_ns = r->ts_ns - change.begin_ns;

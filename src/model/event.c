@@ -20,6 +20,9 @@ const char *event_kind_name(enum event_kind kind)
 		[EVENT_READING] = "reading",
 		[EVENT_RESET] = "reset",
 		[EVENT_REPRIVATISED] = "reprivatised",
+		[EVENT_TIME] = "time",
+		[EVENT_HOST] = "host",
+		[EVENT_RESIDENT] = "resident",
 	};
 	_Static_assert(ARRAY_SIZE(names) == EVENT_KINDS, "a name for each kind of event");
 

@@ -22,6 +22,11 @@ enum event_kind {
 	EVENT_RESET,        /* the VM was reset: npages were shared, and begin anew as private */
 	EVENT_REPRIVATISED, /* nearly all that was shared was made private in one go, as by kexec:
 			       npages are still shared */
+	EVENT_TOLD,         /* those before this one are the lines of `events`; the others are for
+			       detectors */
+	EVENT_TIME = EVENT_TOLD, /* nothing happened, but it is later now */
+	EVENT_HOST,              /* what the host is: host */
+	EVENT_RESIDENT,          /* memory that is there twice: resident */
 	EVENT_KINDS,
 };
 
@@ -47,6 +52,7 @@ enum commit {
 struct event {
 	enum event_kind kind;
 	uint64_t ts_ns;      /* of the request, for conversions */
+	uint64_t now_ns;     /* of the record that told it: never goes back */
 	uint64_t seq;        /* of the request if it was seen, else of the answer */
 	const struct vm *vm; /* NULL: the host */
 	uint16_t vcpu;
@@ -66,7 +72,10 @@ struct event {
 	enum prompt prompt; /* ATTRIBUTES */
 	enum commit commit; /* CONVERTED */
 	uint64_t committed; /* CONVERTED: frames that the host plane has as asked */
-	bool unsure;        /* ATTRIBUTES: what the VMM asked for is not known for certain */
+	uint64_t already;   /* CONVERTED, ATTRIBUTES: frames that were so before, on its plane */
+	const struct kes_host_info *host;
+	const struct kes_resident *resident;
+	bool unsure; /* ATTRIBUTES: what the VMM asked for is not known for certain */
 };
 
 const char *event_kind_name(enum event_kind kind);

@@ -158,6 +158,7 @@ int host_begin(struct vm *vm, const struct kes_record *r)
 	if (change.locked && change.npages) {
 		touch_others(host, &change, change.to);
 		ret = settle(vm, change.gfn, change.npages, change.to, &mover);
+		change.already = vm->already;
 	}
 	host->changes[host->n_changes++] = change;
 	return ret;
@@ -175,6 +176,7 @@ static int end_unordered(struct vm *vm, struct change *change, uint64_t now_ns)
 	if (!change->npages)
 		return 0;
 	r = settle(vm, change->gfn, change->npages, change->to, &mover);
+	change->already = vm->already;
 	if (!r && from < end)
 		r = settle_unknown(vm, from, end - from);
 	if (!r)
@@ -187,6 +189,7 @@ int host_end(struct vm *vm, const struct kes_record *r, struct change *ret)
 	struct host_plane *host = &vm->host;
 	struct change change = {};
 	bool failed = r->set_attrs.err;
+	int result;
 
 	for (size_t i = 0; i < host->n_changes && !change.begin; i++)
 		if (r->set_attrs.begin && host->changes[i].begin == r->set_attrs.begin) {
@@ -209,7 +212,9 @@ int host_end(struct vm *vm, const struct kes_record *r, struct change *ret)
 	}
 	if (!change.begin)
 		return settle_doubtful(vm, &change);
-	return end_unordered(vm, &change, r->ts_ns);
+	result = end_unordered(vm, &change, r->ts_ns);
+	ret->already = change.already;
+	return result;
 }
 
 bool host_is_changing(const struct vm *vm)

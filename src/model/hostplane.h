@@ -31,6 +31,7 @@ struct change {
 	uint64_t begin; /* seq of its record, plus one */
 	uint64_t begin_ns;
 	uint32_t tid;
+	uint64_t already; /* frames that were so before, as far as that is known */
 	bool locked;
 	bool stored;                   /* locked: it has set its pages, and let the lock go */
 	bool doubted;                  /* records were lost meanwhile: it may have ended */

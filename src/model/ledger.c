@@ -130,7 +130,7 @@ static void count_conversion(struct ledger_totals *totals, const struct event *e
 	}
 }
 
-static int finish_conversion(struct model *model, struct vm *vm, const struct event *event)
+static int finish_conversion(struct model *model, struct vm *vm, struct event *event)
 {
 	count_conversion(&vm->totals, event);
 	count_conversion(&model->totals.ledger, event);
@@ -195,6 +195,7 @@ static int convert(
 		seen ? event->to : PAGE_UNKNOWN, &mover);
 	if (ret)
 		return ret;
+	event->already = vm->already;
 	if (seen)
 		look_at_commit(vm, event);
 	reprivatised = seen && is_reprivatised(vm, event, shared);

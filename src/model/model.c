@@ -88,8 +88,9 @@ static void forget_ended(struct model *model)
 
 /* ---- events ---- */
 
-int model_emit(struct model *model, const struct event *event)
+int model_emit(struct model *model, struct event *event)
 {
+	event->now_ns = model->now_ns;
 	return model->options.on_event ? model->options.on_event(model->options.context, event) : 0;
 }
 
@@ -215,9 +216,38 @@ static int on_loss(struct model *model, struct vm *vm, const struct kes_record *
 
 /* ---- the dispatcher ---- */
 
+static int on_time(struct model *model, const struct kes_record *r)
+{
+	struct event event = model_event(EVENT_TIME, NULL, r);
+
+	return model_emit(model, &event);
+}
+
+static int on_host_info(struct model *model, const struct kes_record *r)
+{
+	struct event event = model_event(EVENT_HOST, NULL, r);
+
+	event.host = &r->host_info;
+	return model_emit(model, &event);
+}
+
+static int on_resident(struct model *model, const struct vm *vm, const struct kes_record *r)
+{
+	struct event event = model_event(EVENT_RESIDENT, vm, r);
+
+	event.gpa = r->resident.gfn << 12;
+	event.npages = r->resident.npages;
+	event.resident = &r->resident;
+	return model_emit(model, &event);
+}
+
 static int apply_to_host(struct model *model, const struct kes_record *r)
 {
 	switch (r->kind) {
+	case KES_TIME:
+		return on_time(model, r);
+	case KES_HOST_INFO:
+		return on_host_info(model, r);
 	case KES_LOSS:
 		return on_loss(model, NULL, r);
 	case KES_COUNT:
@@ -245,11 +275,13 @@ static int apply(struct model *model, const struct kes_record *r)
 	struct vm *vm;
 
 	model->totals.records++;
+	if (r->ts_ns > model->now_ns)
+		model->now_ns = r->ts_ns;
 	if (!r->vm)
 		return apply_to_host(model, r);
 	vm = find_vm(model, r->vm);
 	if (!vm) {
-		if (r->kind == KES_COUNT || r->kind == KES_LOSS)
+		if (r->kind == KES_COUNT || r->kind == KES_LOSS || r->kind == KES_RESIDENT)
 			return 0; /* of a VM that was forgotten */
 		vm = add_vm(model, r->vm);
 	}
@@ -262,7 +294,7 @@ static int apply(struct model *model, const struct kes_record *r)
 	case KES_VM_END:
 		return on_vm_end(model, vm, r);
 	case KES_MEMSLOT:
-		return vm_memslot(vm, &r->memslot);
+		return vm_memslot(vm, r);
 	case KES_REQUEST:
 		return ledger_request(model, vm, r);
 	case KES_ANSWER:
@@ -287,6 +319,8 @@ static int apply(struct model *model, const struct kes_record *r)
 	case KES_TEXT:
 		vm_text(vm, r);
 		return 0;
+	case KES_RESIDENT:
+		return on_resident(model, vm, r);
 	case KES_LOSS:
 		return on_loss(model, vm, r);
 	case KES_COUNT:

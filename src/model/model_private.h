@@ -16,10 +16,12 @@ struct model {
 	size_t last; /* index of the VM that was asked for last: records come in runs */
 	size_t n_ended;
 	struct processes processes;
+	uint64_t now_ns; /* of the latest record */
 	struct model_totals totals;
 };
 
-int model_emit(struct model *model, const struct event *event);
+/* Fills in now_ns, and tells it. */
+int model_emit(struct model *model, struct event *event);
 
 /* An event of this kind about the VM, with the record's time, number and vCPU. */
 struct event model_event(enum event_kind kind, const struct vm *vm, const struct kes_record *r);

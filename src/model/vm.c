@@ -162,26 +162,14 @@ uint64_t vm_run(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t en
 	return end - gfn;
 }
 
-/* Keeps the number of shared frames of the guest plane. */
-static int set_guest(
-	struct vm *vm, struct pagemap *map, uint64_t gfn, uint64_t npages, enum page_state state)
-{
-	uint64_t counts[PAGE_STATES] = {};
-	int r;
-
-	pagemap_count(map, gfn, npages, counts);
-	r = pagemap_set(map, gfn, npages, state);
-	if (!r)
-		vm->shared += (state == PAGE_SHARED ? npages : 0) - counts[PAGE_SHARED];
-	return r;
-}
-
 int vm_set_pages(struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
 	enum page_state state, const struct mover *mover)
 {
+	uint64_t counts[PAGE_STATES] = {};
 	struct pagemap *map;
 	int r = vm_plane(vm, plane, &map);
 
+	vm->already = 0;
 	if (r || gfn >= PAGEMAP_FRAMES || !npages)
 		return r;
 	if (npages > PAGEMAP_FRAMES - gfn)
@@ -189,8 +177,14 @@ int vm_set_pages(struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
 	r = disputes_update(vm, plane, gfn, npages, state, mover);
 	if (r)
 		return r;
-	return plane == PLANE_GUEST ? set_guest(vm, map, gfn, npages, state)
-				    : pagemap_set(map, gfn, npages, state);
+	pagemap_count(map, gfn, npages, counts);
+	r = pagemap_set(map, gfn, npages, state);
+	if (r)
+		return r;
+	vm->already = counts[state];
+	if (plane == PLANE_GUEST)
+		vm->shared += (state == PAGE_SHARED ? npages : 0) - counts[PAGE_SHARED];
+	return 0;
 }
 
 /* ---- reset ---- */
@@ -337,6 +331,23 @@ uint64_t vm_count_range(const struct vm *vm, enum plane plane, uint64_t gfn, uin
 	return in_memory;
 }
 
+/* Memslots are sorted by gfn, but those of different address spaces may overlap. */
+uint64_t vm_count_outside(const struct vm *vm, uint64_t gfn, uint64_t npages)
+{
+	uint64_t end = npages > UINT64_MAX - gfn ? UINT64_MAX : gfn + npages, outside = 0;
+
+	for (size_t i = 0; i < vm->n_memslots && gfn < end; i++) {
+		const struct memslot *slot = &vm->memslots[i];
+
+		if (slot->gfn >= end)
+			break;
+		if (slot->gfn > gfn)
+			outside += slot->gfn - gfn;
+		gfn = MAX(gfn, MAX(slot->gfn, slot->gfn + slot->npages));
+	}
+	return gfn < end ? outside + end - gfn : outside;
+}
+
 uint64_t vm_memory_pages(const struct vm *vm)
 {
 	uint64_t pages = 0;
@@ -376,8 +387,27 @@ static int compare_memslots(const void *a, const void *b)
 	return (x->gfn > y->gfn) - (x->gfn < y->gfn);
 }
 
-int vm_memslot(struct vm *vm, const struct kes_memslot *record)
+/* Of memory that was not there until now, since when; both lists are sorted. */
+static void date_memslots(const struct vm *vm, struct memslot *slots, size_t n, uint64_t ts_ns)
 {
+	size_t old = 0;
+
+	for (size_t i = 0; i < n && vm->n_memslots; i++) {
+		const struct memslot *known;
+
+		while (old < vm->n_memslots && vm->memslots[old].gfn < slots[i].gfn)
+			old++;
+		known = old < vm->n_memslots ? &vm->memslots[old] : NULL;
+		slots[i].since_ns =
+			known && known->gfn == slots[i].gfn && known->npages == slots[i].npages
+				? known->since_ns
+				: ts_ns;
+	}
+}
+
+int vm_memslot(struct vm *vm, const struct kes_record *r)
+{
+	const struct kes_memslot *record = &r->memslot;
 	struct memslot *grown;
 
 	if (!record->total) { /* it has none */
@@ -410,6 +440,7 @@ int vm_memslot(struct vm *vm, const struct kes_memslot *record)
 	if (vm->n_snapshot < vm->snapshot_total)
 		return 0;
 	qsort(grown, vm->n_snapshot, sizeof(*grown), compare_memslots);
+	date_memslots(vm, grown, vm->n_snapshot, r->ts_ns);
 	free(vm->memslots);
 	vm->memslots = TAKE_PTR(vm->snapshot);
 	vm->n_memslots = vm->n_snapshot;

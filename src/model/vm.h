@@ -26,6 +26,7 @@ enum confidence {
 
 struct memslot {
 	uint64_t gfn, npages; /* frames */
+	uint64_t since_ns;    /* first seen; 0: it was there when the VM's memory was first seen */
 	uint32_t slot, flags;
 };
 
@@ -96,6 +97,7 @@ struct vm {
 
 	struct pagemap *planes[PLANES]; /* NULL until there is something to say */
 	uint64_t shared;                /* frames that are shared on the guest plane */
+	uint64_t already; /* of the range set last: frames that were in that state before */
 	struct host_plane host;
 	struct disputes disputes;
 	struct left_shared left; /* at the last reset; ts_ns 0: there was none */
@@ -185,6 +187,9 @@ int vm_set_pages(struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
 uint64_t vm_count_range(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
 	uint64_t ret_counts[PAGE_STATES]);
 
+/* How many frames of the range lie in no memslot. */
+uint64_t vm_count_outside(const struct vm *vm, uint64_t gfn, uint64_t npages);
+
 /* Takes in one piece of a text. */
 void vm_text(struct vm *vm, const struct kes_record *record);
 
@@ -193,6 +198,6 @@ void vm_text(struct vm *vm, const struct kes_record *record);
 int vm_reset(struct vm *vm, uint64_t ts_ns, uint64_t lost);
 
 /* Takes in one memslot of a snapshot; the snapshot replaces the memslots when it is whole. */
-int vm_memslot(struct vm *vm, const struct kes_memslot *record);
+int vm_memslot(struct vm *vm, const struct kes_record *record);
 
 #endif

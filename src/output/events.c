@@ -44,7 +44,7 @@ static const unsigned int traits[] = {
 	[EVENT_RESET] = HAS_PAGES | HAS_SEQ,
 	[EVENT_REPRIVATISED] = HAS_PAGES | HAS_SEQ,
 };
-_Static_assert(ARRAY_SIZE(traits) == EVENT_KINDS, "traits for each kind of event");
+_Static_assert(ARRAY_SIZE(traits) == EVENT_TOLD, "traits for each kind of event");
 
 /* ---- JSON ---- */
 

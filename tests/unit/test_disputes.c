@@ -28,7 +28,7 @@ struct bench {
 
 static void start(struct bench *b)
 {
-	struct kes_memslot slot = {.npages = PAGES, .total = 1};
+	struct kes_record slot = {.memslot = {.npages = PAGES, .total = 1}};
 
 	memset(b, 0, sizeof(*b));
 	b->vm = vm_new(1);
@@ -152,7 +152,7 @@ static void there_may_be_too_many(void **state)
 {
 	struct mover mover = {.ts_ns = 5, .plane = PLANE_HOST};
 	struct vm *vm = vm_new(1);
-	struct kes_memslot slot = {.npages = 1u << 20, .total = 1};
+	struct kes_record slot = {.memslot = {.npages = 1u << 20, .total = 1}};
 	uint64_t counts[PAGE_STATES];
 
 	(void)state;
