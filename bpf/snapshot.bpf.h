@@ -13,26 +13,9 @@
 #define BPF_SNAPSHOT_H
 
 #include "attributes.bpf.h"
-
-/* include/linux/xarray.h, and XA_CHUNK_SHIFT 6 (4 with CONFIG_BASE_SMALL, which the C half refuses)
- */
-#define XA_SHIFT  6
-#define XA_SLOTS  (1u << XA_SHIFT)
-#define XA_RETRY  1026ull /* xa_mk_internal(256): the node goes away */
-#define XA_LEVELS 7       /* 2^40 frames */
+#include "xarray.bpf.h"
 
 #define READ_STEPS 16384 /* nodes a run looks at */
-
-struct xa_copy {
-	u64 slots[XA_SLOTS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct xa_copy);
-} xa_copies SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -51,16 +34,6 @@ struct reader {
 	u64 parent, parent_gfn; /* the last node above leaves, and where it begins; 0: none */
 	u64 values;             /* slots of the leaf that hold a value, and were not sent yet */
 };
-
-static __always_inline bool is_node(u64 entry)
-{
-	return (entry & 3) == 2 && entry > 4096;
-}
-
-static __always_inline u64 node_slot(u64 node, u64 index)
-{
-	return read_u64(MEMBER(node, xa_node, slots) + (index & (XA_SLOTS - 1)) * sizeof(u64));
-}
 
 /* ---- records ---- */
 
@@ -107,15 +80,6 @@ static __always_inline void add_run(struct reader *reader, u64 gfn, u64 attribut
 }
 
 /* ---- one leaf: without a branch for each slot, which the verifier would follow both ways ---- */
-
-/* 1 if a and b differ, else 0; the compiler must not see that, or it makes a branch of it. */
-static __always_inline u64 differ(u64 a, u64 b)
-{
-	u64 x = a ^ b, negative = -x;
-
-	asm volatile("" : "+r"(negative));
-	return (x | negative) >> 63;
-}
 
 /* The number of the lowest bit that is set, of one at least. */
 static __always_inline u32 lowest_bit(u64 bits)
