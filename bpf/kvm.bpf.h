@@ -12,14 +12,21 @@
 
 struct kvm_memory_slot {
 	struct hlist_node id_node[2];
+	struct rb_node gfn_node[2];
 	u64 base_gfn;
 	unsigned long npages;
+	unsigned long userspace_addr;
 	u32 flags;
 	short id;
+	struct {
+		struct file *file;
+		unsigned long pgoff;
+	} gmem; /* 6.8 */
 };
 
 struct kvm_memslots { /* 5.17 */
 	u64 generation;
+	struct rb_root gfn_tree;
 	struct hlist_head id_hash[128];
 	int node_idx;
 };

@@ -320,6 +320,8 @@ int live_new(struct live **ret, const struct live_options *options, struct error
 	if (options->no_trampolines)
 		live->trampoline_err = -ECANCELED;
 	load_trampoline(live);
+	if (options->resident)
+		live_resident_load(live);
 	r = live_tables_init(live);
 	if (r)
 		return error_set(err, r, "reading the ring failed: %s", strerror(-r));
@@ -344,6 +346,7 @@ void live_free(struct live **pointer)
 	for (int i = 0; i < LIVE_HOOKS; i++)
 		bpf_link__destroy(live->links[i]);
 	live_tables_free(live);
+	live_resident_free(live);
 	trampoline__destroy(live->trampoline);
 	observe__destroy(live->observe);
 	if (live->stats_fd >= 0)

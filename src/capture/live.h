@@ -22,6 +22,7 @@ struct live_options {
 	bool no_trampolines; /* do as on a kernel that refuses them */
 	bool hook_now;       /* hook all at once, not when the first VM comes that needs it */
 	bool prove_all;      /* attach what only VMs with attributes need, wherever it can be */
+	bool resident;       /* live_read_resident() will be called */
 	bool count_runs;     /* have the kernel count and time the programs' runs */
 	bool verbose;        /* libbpf's own words to stderr */
 };
@@ -69,6 +70,12 @@ int live_inventory(struct live *live, record_fn take, void *context);
  * VM, or no file of it is to be found. -EAGAIN: not now. -ENOTSUP: not on this kernel, or the VM
  * has none. */
 int live_read_attributes(struct live *live, uint32_t vm, record_fn take, void *context);
+
+/* Looks for memory that a VM has twice, in guest_memfd and in the VMM's own mapping; what is found
+ * comes as KES_RESIDENT records. Takes time in proportion to the VM's memory. -ENOENT: no such VM,
+ * or its VMM is gone. -EAGAIN: not now. -ENOTSUP: not on this kernel, not asked for in the options,
+ * or the VM has no such memory. */
+int live_read_resident(struct live *live, uint32_t vm, record_fn take, void *context);
 
 /* Whether KVM's modules are there, so that live_new() is worth trying: its device is registered
  * last. */

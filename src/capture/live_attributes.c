@@ -90,8 +90,7 @@ int live_hook_attributes(struct live *live)
 
 /* ---- reading them back ---- */
 
-static int find_slot(
-	const struct live *live, uint32_t vm, struct kes_vm_slot *ret, uint32_t *ret_index)
+int live_find_vm(const struct live *live, uint32_t vm, struct kes_vm_slot *ret, uint32_t *ret_index)
 {
 	for (uint32_t i = 0, used = live_slots_used(live); i < used; i++)
 		if (!live_slot(live, i, ret) && ret->id == vm && ret->kvm) {
@@ -134,7 +133,7 @@ int live_read_attributes(struct live *live, uint32_t vm, record_fn take, void *c
 
 	if (live->hooks[LIVE_READING].state < HOOK_STANDBY || !live->attributes_hooked)
 		return -ENOTSUP;
-	r = find_slot(live, vm, &slot, &reading.slot);
+	r = live_find_vm(live, vm, &slot, &reading.slot);
 	if (r)
 		return r;
 	if (!slot.has_attributes)

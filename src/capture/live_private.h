@@ -2,7 +2,8 @@
 /*
  * Between the files of live: live.c (programs and hooks), live_probe.c (what the kernel has),
  * live_attributes.c (the host plane), live_tables.c (ring and VMs), live_ends.c (the end of VMs),
- * live_identity.c (names), live_counts.c (counters), live_host.c (the host itself).
+ * live_identity.c (names), live_counts.c (counters), live_host.c (the host itself), live_resident.c
+ * (memory that is there twice).
  */
 #ifndef CAPTURE_LIVE_PRIVATE_H
 #define CAPTURE_LIVE_PRIVATE_H
@@ -28,8 +29,9 @@ enum live_hook {
 	LIVE_HOOKS,
 };
 
-struct counted; /* live_counts.c: the last total sent of one counter */
-struct watched; /* live_ends.c: a VMM whose end may be that of its VMs */
+struct counted;         /* live_counts.c: the last total sent of one counter */
+struct watched;         /* live_ends.c: a VMM whose end may be that of its VMs */
+struct resident_reader; /* live_resident.c: its program and its room */
 
 struct live {
 	struct observe *observe;
@@ -72,6 +74,7 @@ struct live {
 	int uevents; /* socket, -1: this host has none for us */
 	struct watched *watched;
 	size_t n_watched;
+	struct resident_reader *resident; /* NULL: not wanted, or this kernel has none */
 };
 
 /* live_probe.c: fills the states of the hooks, and what else depends on the kernel. */
@@ -90,6 +93,9 @@ struct kes_host live_host(const struct live *live);
 uint32_t live_slots_used(const struct live *live);
 /* 0 and the slot's content, or -ENOENT for a slot that is free. */
 int live_slot(const struct live *live, uint32_t index, struct kes_vm_slot *ret);
+/* The slot of a VM that lives, or -ENOENT. */
+int live_find_vm(
+	const struct live *live, uint32_t vm, struct kes_vm_slot *ret, uint32_t *ret_index);
 int live_consume(struct live *live);
 int live_hook_answers(struct live *live);
 void live_hook_answers_again(
@@ -102,6 +108,10 @@ int live_tell_time(record_fn take, void *context);
 /* live_attributes.c: changes of attributes are watched from here on, through hooks that were seen
  * firing. -ENOTSUP where none fires. */
 int live_hook_attributes(struct live *live);
+
+/* live_resident.c: its program, or -errno: then there is none. */
+int live_resident_load(struct live *live);
+void live_resident_free(struct live *live);
 
 /* live_ends.c: VMs whose end no hook in KVM tells. */
 int ends_init(struct live *live);

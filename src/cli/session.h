@@ -17,7 +17,8 @@ struct reader {
 		struct error *err);
 	void *context;
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
-	bool endless;     /* live: goes on until told, where no duration and no command is given */
+	bool wants_resident; /* live: looks for memory that is there twice, now and then */
+	bool endless; /* live: goes on until told, where no duration and no command is given */
 };
 
 /* Returns an exit_status, or the status of the command that was run when keep_status is set and it

@@ -21,12 +21,16 @@
 #define READING_SHARE 10          /* and so many times what the last ones took */
 #define READING_TRIES 100         /* at the end, POLL_MS apart */
 
+/* The same for memory that is there twice. */
+#define RESIDENT_NS    10000000000ull
+#define RESIDENT_SHARE 100
+
 struct loop {
 	struct session *session;
 	struct live *live;
 	struct child child;
 	int signals, epoll;
-	uint64_t end_ns, collect_ns, reading_ns;
+	uint64_t end_ns, collect_ns, reading_ns, resident_ns;
 	bool stop, resync;
 };
 
@@ -169,11 +173,19 @@ static int collect(struct loop *loop)
 	return live_collect(loop->live, session_take, loop->session);
 }
 
+/* When to do again what began at START and is done: after SHARE times what it took, at least. */
+static uint64_t next_time(uint64_t start, uint64_t share, uint64_t at_least)
+{
+	uint64_t now = clock_now_ns(), pause = (now - start) * share;
+
+	return now + (pause > at_least ? pause : at_least);
+}
+
 /* Reads the host planes that are not known, or (all) every one, from the kernel. *ret_again: some
  * could not be read just now. */
 static int read_planes(struct loop *loop, bool all, bool *ret_again)
 {
-	uint64_t start = clock_now_ns(), took;
+	uint64_t start = clock_now_ns();
 	struct session *session = loop->session;
 	uint32_t vm = 0;
 	int r = 0;
@@ -186,9 +198,26 @@ static int read_planes(struct loop *loop, bool all, bool *ret_again)
 		else if (r && r != -ENOENT && r != -ENOTSUP)
 			return r;
 	}
-	took = clock_now_ns() - start;
-	loop->reading_ns = start + took +
-			   (took * READING_SHARE > READING_NS ? took * READING_SHARE : READING_NS);
+	loop->reading_ns = next_time(start, READING_SHARE, READING_NS);
+	return 0;
+}
+
+/* Looks at each VM that may have memory twice. */
+static int read_resident(struct loop *loop)
+{
+	uint64_t start = clock_now_ns();
+	struct session *session = loop->session;
+	uint32_t vm = 0;
+	int r;
+
+	if (!session->reader->wants_resident)
+		return 0;
+	while ((vm = model_next_reading(session->model, vm, true))) {
+		r = live_read_resident(loop->live, vm, session_take, session);
+		if (r && r != -ENOENT && r != -EAGAIN && r != -ENOTSUP)
+			return r;
+	}
+	loop->resident_ns = next_time(start, RESIDENT_SHARE, RESIDENT_NS);
 	return 0;
 }
 
@@ -220,6 +249,8 @@ static int turn(struct loop *loop)
 		r = read_planes(loop, loop->resync, &again);
 		loop->resync = false;
 	}
+	if (!r && clock_now_ns() >= loop->resident_ns)
+		r = read_resident(loop);
 	if (!r && fflush(stdout))
 		r = -EPIPE;
 	if (clock_now_ns() >= loop->end_ns)
@@ -237,7 +268,8 @@ static int drain(struct loop *loop)
 
 /* Everything that is still on its way: where memory is now, what is on the ring, the last counts;
  * twice, since a VM whose end did not fit on the ring is closed by the second collection. Then the
- * host planes that are in doubt, which may be so only for as long as a change is under way. */
+ * host planes that are in doubt, which may be so only for as long as a change is under way, and
+ * what is there twice. */
 static int finish(struct loop *loop)
 {
 	int r = live_inventory(loop->live, session_take, loop->session);
@@ -254,7 +286,7 @@ static int finish(struct loop *loop)
 		if (!r)
 			r = drain(loop);
 	}
-	return r;
+	return r ? r : read_resident(loop);
 }
 
 static int run_loop(struct loop *loop, struct error *err)
@@ -326,6 +358,7 @@ static int start_live(struct loop *loop, struct error *err)
 		.ring_bytes = options->ring_bytes,
 		.no_trampolines = options->no_trampolines,
 		.hook_now = options->command != NULL,
+		.resident = loop->session->reader->wants_resident,
 		.verbose = options->verbose,
 	};
 	int r = live_new(&loop->live, &live_options, err);

@@ -16,6 +16,8 @@ wanted='
 hlist_head: first
 timespec64: tv_sec
 hlist_node: next pprev
+rb_node: rb_right rb_left
+rb_root: rb_node
 pt_regs: orig_ax di bx si dx cx
 task_struct: pid tgid group_leader comm files cred preempt_notifiers cgroups mm
 files_struct: fdt
@@ -23,7 +25,7 @@ fdtable: max_fds fd
 path: dentry
 qstr: name
 dentry: d_name
-file: f_inode private_data f_path
+file: f_inode private_data f_path f_mapping
 inode: i_sb
 super_block: s_magic
 cred: uid
@@ -33,6 +35,7 @@ kernfs_node: id
 mutex: owner
 xarray: xa_head
 xa_node: shift slots
+address_space: i_pages
 preempt_notifier: link
 bpf_iter_meta: seq
 bpf_iter__task_file: meta task file

@@ -51,6 +51,8 @@ typedef struct { unsigned int val; } kuid_t;
 struct hlist_head;
 struct timespec64;
 struct hlist_node;
+struct rb_node;
+struct rb_root;
 struct pt_regs;
 struct task_struct;
 struct files_struct;
@@ -68,6 +70,7 @@ struct kernfs_node;
 struct mutex;
 struct xarray;
 struct xa_node;
+struct address_space;
 struct preempt_notifier;
 struct bpf_iter_meta;
 struct bpf_iter__task_file;
@@ -83,6 +86,15 @@ struct timespec64 {
 struct hlist_node {
 	struct hlist_node *next;
 	struct hlist_node **pprev;
+};
+
+struct rb_node {
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
 };
 
 struct pt_regs {
@@ -128,6 +140,7 @@ struct dentry {
 };
 
 struct file {
+	struct address_space *f_mapping;
 	void *private_data;
 	struct inode *f_inode;
 	const struct path f_path;
@@ -168,6 +181,10 @@ struct xarray {
 struct xa_node {
 	unsigned char shift;
 	void *slots[64];
+};
+
+struct address_space {
+	struct xarray i_pages;
 };
 
 struct preempt_notifier {
