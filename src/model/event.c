@@ -23,6 +23,7 @@ const char *event_kind_name(enum event_kind kind)
 		[EVENT_TIME] = "time",
 		[EVENT_HOST] = "host",
 		[EVENT_RESIDENT] = "resident",
+		[EVENT_FORGOTTEN] = "forgotten",
 	};
 	_Static_assert(ARRAY_SIZE(names) == EVENT_KINDS, "a name for each kind of event");
 

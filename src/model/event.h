@@ -27,6 +27,7 @@ enum event_kind {
 	EVENT_TIME = EVENT_TOLD, /* nothing happened, but it is later now */
 	EVENT_HOST,              /* what the host is: host */
 	EVENT_RESIDENT,          /* memory that is there twice: resident */
+	EVENT_FORGOTTEN,         /* a VM that ended is no longer kept */
 	EVENT_KINDS,
 };
 

@@ -63,29 +63,6 @@ static struct vm *add_vm(struct model *model, uint32_t id)
 	return vm;
 }
 
-/* Ended VMs are kept for their last map, but not without bound. */
-static void forget_ended(struct model *model)
-{
-	size_t oldest = model->n_vms;
-
-	if (model->n_ended <= model->options.max_ended)
-		return;
-	for (size_t i = 0; i < model->n_vms; i++)
-		if (!model->vms[i]->alive &&
-			(oldest == model->n_vms ||
-				model->vms[i]->end_ns < model->vms[oldest]->end_ns))
-			oldest = i;
-	if (oldest == model->n_vms)
-		return;
-	model->totals.forgotten_lost += vm_lost(model->vms[oldest]);
-	vm_free(&model->vms[oldest]);
-	memmove(&model->vms[oldest], &model->vms[oldest + 1],
-		(model->n_vms - oldest - 1) * sizeof(struct vm *));
-	model->n_vms--;
-	model->n_ended--;
-	model->totals.forgotten++;
-}
-
 /* ---- events ---- */
 
 int model_emit(struct model *model, struct event *event)
@@ -103,6 +80,36 @@ struct event model_event(enum event_kind kind, const struct vm *vm, const struct
 		.vm = vm,
 		.vcpu = r->vcpu,
 	};
+}
+
+/* ---- VMs that ended ---- */
+
+/* Ended VMs are kept for their last map, but not without bound. */
+static int forget_ended(struct model *model, const struct kes_record *r)
+{
+	size_t oldest = model->n_vms;
+	struct event event;
+	int ret;
+
+	if (model->n_ended <= model->options.max_ended)
+		return 0;
+	for (size_t i = 0; i < model->n_vms; i++)
+		if (!model->vms[i]->alive &&
+			(oldest == model->n_vms ||
+				model->vms[i]->end_ns < model->vms[oldest]->end_ns))
+			oldest = i;
+	if (oldest == model->n_vms)
+		return 0;
+	event = model_event(EVENT_FORGOTTEN, model->vms[oldest], r);
+	ret = model_emit(model, &event);
+	model->totals.forgotten_lost += vm_lost(model->vms[oldest]);
+	vm_free(&model->vms[oldest]);
+	memmove(&model->vms[oldest], &model->vms[oldest + 1],
+		(model->n_vms - oldest - 1) * sizeof(struct vm *));
+	model->n_vms--;
+	model->n_ended--;
+	model->totals.forgotten++;
+	return ret;
 }
 
 /* ---- counters ---- */
@@ -177,8 +184,7 @@ static int on_vm_end(struct model *model, struct vm *vm, const struct kes_record
 	model->n_ended++;
 	if (!ret)
 		ret = model_emit(model, &event);
-	forget_ended(model);
-	return ret;
+	return ret ? ret : forget_ended(model, r);
 }
 
 static void on_vm_info(struct vm *vm, const struct kes_record *r)

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The VMM changes the state of pages, and no guest asked for it. What looks so at first may be part
+ * of a reset (whose first sign comes after the VMM's own work), or what the VMM did instead of what
+ * it was asked for: so changes wait until that is clear.
+ */
+#include "detect/unsolicited.h"
+
+#define WAITING 16
+
+enum { SETTING_LAUNCH = SETTING_OWN, SETTING_HOTPLUG, SETTING_GRACE };
+enum { TO_SHARED, TO_PRIVATE }; /* values: frames */
+
+struct waiting {
+	struct event changes[WAITING]; /* the oldest first */
+	size_t n;
+};
+
+static void found(struct watch *watch, const struct event *change)
+{
+	struct finding *f =
+		watch_case(watch, &detect_unsolicited, change, change->gpa >> 12, change->npages);
+
+	if (!f)
+		return;
+	f->values[change->to == PAGE_SHARED ? TO_SHARED : TO_PRIVATE] += change->npages;
+	if (change->to == PAGE_SHARED)
+		watch_raise(watch, f, SEVERITY_CRITICAL);
+}
+
+static void take_out(struct waiting *waiting, size_t i)
+{
+	waiting->n--;
+	for (; i < waiting->n; i++)
+		waiting->changes[i] = waiting->changes[i + 1];
+}
+
+bool unsolicited_claim(struct watch *watch, uint64_t since_ns, struct event *ret)
+{
+	struct waiting *waiting = watch_state(watch, FINDING_UNSOLICITED);
+
+	for (size_t i = 0; i < waiting->n; i++)
+		if (waiting->changes[i].ts_ns >= since_ns) {
+			*ret = waiting->changes[i];
+			take_out(waiting, i);
+			return true;
+		}
+	return false;
+}
+
+/* Before the guest runs, its VMM prepares it. */
+static bool is_launch(const struct watch *watch)
+{
+	uint64_t launch = setting(watch, FINDING_UNSOLICITED, SETTING_LAUNCH);
+
+	if (watch->guest_ns)
+		return false;
+	if (watch->reset_ns)
+		return watch->now_ns - watch->reset_ns < launch;
+	return watch->vm->born && watch->now_ns - watch->first_ns < launch;
+}
+
+/* Memory that has just come, or that is not there (any more, or yet). */
+static bool is_hotplug(struct watch *watch, const struct event *change)
+{
+	uint64_t fresh = setting(watch, FINDING_UNSOLICITED, SETTING_HOTPLUG);
+	const struct vm *vm = watch->vm;
+	uint64_t gfn = change->gpa >> 12;
+
+	if (!vm->n_memslots || watch_outside(watch, gfn, change->npages) == change->npages)
+		return true;
+	for (size_t i = 0; i < vm->n_memslots; i++)
+		if (vm->memslots[i].since_ns && watch->now_ns - vm->memslots[i].since_ns < fresh &&
+			ranges_overlap(
+				gfn, change->npages, vm->memslots[i].gfn, vm->memslots[i].npages))
+			return true;
+	return false;
+}
+
+static bool has_open_request(const struct vm *vm, uint64_t before_ns)
+{
+	uint64_t oldest;
+
+	return vm_open_requests(vm, &oldest) && oldest <= before_ns;
+}
+
+static void on_change(struct watch *watch, struct waiting *waiting, const struct event *event)
+{
+	if (event->ret || event->unsure || event->prompt != PROMPT_NONE ||
+		event->already == event->npages || is_launch(watch) || is_hotplug(watch, event))
+		return;
+	if (event->to == PAGE_SHARED && !has_open_request(watch->vm, event->now_ns)) {
+		found(watch, event); /* no reset shares pages */
+		return;
+	}
+	if (waiting->n == WAITING) {
+		found(watch, &waiting->changes[0]);
+		take_out(waiting, 0);
+	}
+	waiting->changes[waiting->n] = *event;
+	waiting->changes[waiting->n++].vm = NULL;
+}
+
+static void on_event(struct watch *watch, void *state, const struct event *event)
+{
+	struct waiting *waiting = state;
+
+	if (event->kind == EVENT_ATTRIBUTES)
+		on_change(watch, waiting, event);
+	else /* reset: it was part of that */
+		waiting->n = 0;
+}
+
+static void on_tick(struct watch *watch, void *state)
+{
+	uint64_t grace = setting(watch, FINDING_UNSOLICITED, SETTING_GRACE);
+	struct waiting *waiting = state;
+
+	for (size_t i = 0; i < waiting->n;) {
+		struct event change = waiting->changes[i];
+
+		if (!watch->ended && (watch->now_ns - change.now_ns < grace ||
+					     has_open_request(watch->vm, change.ts_ns))) {
+			i++;
+			continue;
+		}
+		take_out(waiting, i);
+		found(watch, &change);
+	}
+}
+
+static void describe(const struct finding *f, char *text, size_t size)
+{
+	say(text, size,
+		"the VMM changed %llu pages to shared and %llu to private, in %llu calls, and no "
+		"guest had asked for it",
+		(unsigned long long)f->values[TO_SHARED], (unsigned long long)f->values[TO_PRIVATE],
+		(unsigned long long)f->count);
+}
+
+const struct detector detect_unsolicited = {
+	.kind = FINDING_UNSOLICITED,
+	.name = "unsolicited",
+	.title = "page state changed by the VMM, unasked",
+	.severity = SEVERITY_WARNING,
+	.certainty = CERTAINTY_CERTAIN,
+	.leans_on = {[PLANE_HOST] = true},
+	.what = "The VMM set memory attributes of pages while the guest had no request open for "
+		"them and had not faulted on them, and they were not so before. Launch (until the "
+		"guest asks for something, at most `launch`), resets, memory that was plugged in "
+		"within `hotplug`, and pages outside of memory do not count. Pages made shared "
+		"make "
+		"it critical.",
+	.why = "Only the guest knows what its pages hold. Pages taken from private to shared lose "
+	       "their content or, with a VMM that lies, are where the host reads; the guest sees "
+	       "it at its next access at the earliest.",
+	.harmless =
+		"Memory ballooning or unplugging with a VMM that shares pages before it takes "
+		"them; a guest that asks through a channel of its own (virtio-mem). A reset whose "
+		"vCPU does not begin at the reset vector.",
+	.todo = "Look which thread did it (explain), and what the VMM's log says of that time. "
+		"Unexplained and to shared: stop the VM, and treat its secrets as known.",
+	.settings =
+		{
+			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one is one too many"),
+			[SETTING_LAUNCH] = {"launch", UNIT_TIME, MINUTE_NS,
+				"until the guest runs its VMM prepares memory; large VMs take long",
+				{}},
+			[SETTING_HOTPLUG] = {"hotplug", UNIT_TIME, 10 * SECOND_NS,
+				"the VMM makes new memory private right after it plugged it in",
+				{}},
+			[SETTING_GRACE] = {"grace", UNIT_TIME, 2 * SECOND_NS,
+				"a reset's first sign comes when the VMM has done its work", {}},
+		},
+	.events = ON(EVENT_ATTRIBUTES) | ON(EVENT_RESET),
+	.state_size = sizeof(struct waiting),
+	.on_event = on_event,
+	.on_tick = on_tick,
+	.describe = describe,
+};
