@@ -103,6 +103,7 @@ const struct step *program_step(struct program *program)
 			break;
 		case STEP_RANDOM:
 		case STEP_FLOOD:
+		case STEP_TOUCH:
 			if (program->progress < step->count)
 				return step;
 			program_skip(program);
@@ -112,6 +113,25 @@ const struct step *program_step(struct program *program)
 		}
 	}
 	return NULL;
+}
+
+static void touch_op(struct program *program, const struct step *step, struct guest_op *op)
+{
+	uint64_t gpa = step->touch.gpa + program->progress * GUEST_PAGE_SIZE;
+
+	op->op = OP_TOUCH;
+	op->spare = step->touch.ignore;
+	if (program->vm->mode == MODE_REAL) {
+		op->rbx = gpa >> 4;
+		op->rcx = gpa & 15;
+	} else {
+		op->rbx = gpa;
+	}
+}
+
+uint64_t touch_gpa(const struct vm_script *vm, const struct guest_op *op)
+{
+	return vm->mode == MODE_REAL ? (op->rbx << 4) + op->rcx : op->rbx;
 }
 
 void program_op(struct program *program, struct guest_op *ret_op)
@@ -143,13 +163,7 @@ void program_op(struct program *program, struct guest_op *ret_op)
 		op.rcx = step->count;
 		break;
 	case STEP_TOUCH:
-		op.op = OP_TOUCH;
-		op.rbx = step->touch.gpa;
-		if (program->vm->mode == MODE_REAL) {
-			op.rbx = step->touch.gpa >> 4;
-			op.rcx = step->touch.gpa & 15;
-		}
-		op.spare = step->touch.ignore;
+		touch_op(program, step, &op);
 		break;
 	case STEP_SPIN:
 		op.op = OP_SPIN;
@@ -160,7 +174,7 @@ void program_op(struct program *program, struct guest_op *ret_op)
 	}
 	*ret_op = op;
 
-	if (step->kind == STEP_RANDOM || step->kind == STEP_FLOOD)
+	if (step->kind == STEP_RANDOM || step->kind == STEP_FLOOD || step->kind == STEP_TOUCH)
 		program->progress++;
 	else
 		program_skip(program);

@@ -28,4 +28,7 @@ bool step_is_action(const struct step *step);
 void program_skip(struct program *program);
 void program_op(struct program *program, struct guest_op *ret_op);
 
+/* What an OP_TOUCH touches. */
+uint64_t touch_gpa(const struct vm_script *vm, const struct guest_op *op);
+
 #endif

@@ -118,6 +118,8 @@ static void print_vm(struct vm *vm, FILE *out)
 	truth_print_contested(truth, out);
 	fputs(",\"left_shared\":", out);
 	truth_print_left_shared(truth, out);
+	fputs(",\"twice\":", out);
+	truth_print_twice(truth, vm->memory, out);
 	if (truth->log) {
 		fputs(",\"conversions\":", out);
 		truth_print_conversions(truth, out);

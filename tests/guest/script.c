@@ -370,12 +370,16 @@ static int parse_touch(struct parser *p, char **words)
 {
 	static const char *const answers[] = {"convert", "ignore", NULL};
 	struct step *step = add(p, STEP_TOUCH);
-	uint64_t times = 16;
+	uint64_t times = 16, max = p->vm->mode == MODE_REAL ? 0xfffff : UINT64_MAX;
 	const char *word;
 	int answer;
 
-	if (in_range(p, words[0], 0, p->vm->mode == MODE_REAL ? 0xfffff : UINT64_MAX,
-		    &step->touch.gpa))
+	if (in_range(p, words[0], 0, max, &step->touch.gpa))
+		return -1;
+	step->count = 1;
+	word = take(words + 1, "pages");
+	if (word &&
+		in_range(p, word, 1, (max - step->touch.gpa) / GUEST_PAGE_SIZE + 1, &step->count))
 		return -1;
 	answer = choose(p, words + 1, "fault", answers, 0);
 	if (answer < 0)
@@ -507,6 +511,42 @@ static int parse_race(struct parser *p, char **words)
 	return spares_reserved(p, min, max) ? -1 : nothing_left(p, words + 2);
 }
 
+/* A part of memory; with MEMFD, of what guest_memfd backs. */
+static int parse_memory(struct parser *p, char **words, enum step_kind kind, bool memfd)
+{
+	struct step *step = add(p, kind);
+	uint64_t size = memfd ? p->vm->memfd : p->vm->memory, pages;
+
+	if (in_range(p, words[0], p->vm->base, p->vm->base + size, &step->memory.gpa) ||
+		in_range(p, words[1], 1,
+			(p->vm->base + size - step->memory.gpa) >> GUEST_PAGE_SHIFT, &pages))
+		return -1;
+	if (step->memory.gpa & (GUEST_PAGE_SIZE - 1))
+		return wrong(p, "'%s' is no multiple of 4K", words[0]);
+	step->memory.size = pages << GUEST_PAGE_SHIFT;
+	return 0;
+}
+
+static int parse_write(struct parser *p, char **words)
+{
+	return parse_memory(p, words, STEP_WRITE, false);
+}
+
+static int parse_read(struct parser *p, char **words)
+{
+	return parse_memory(p, words, STEP_READ, false);
+}
+
+static int parse_discard(struct parser *p, char **words)
+{
+	return parse_memory(p, words, STEP_DISCARD, false);
+}
+
+static int parse_punch(struct parser *p, char **words)
+{
+	return parse_memory(p, words, STEP_PUNCH, true);
+}
+
 static int parse_reset(struct parser *p, char **words)
 {
 	(void)words;
@@ -585,7 +625,7 @@ static const struct directive {
 		"random COUNT SEED [min=GPA] [max=GPA] [sizes=4k,2m,1g]"},
 	{"flood", parse_flood, 2, 2, false, "flood COUNT GPA"},
 	{"out", parse_out, 1, 1, false, "out COUNT"},
-	{"touch", parse_touch, 1, 3, false, "touch GPA [fault=convert|ignore] [times=N]"},
+	{"touch", parse_touch, 1, 4, false, "touch GPA [pages=N] [fault=convert|ignore] [times=N]"},
 	{"spin", parse_spin, 1, 1, false, "spin N"},
 	{"repeat", parse_repeat, 1, 1, false, "repeat N"},
 	{"until", parse_until, 1, 1, false, "until PATH"},
@@ -596,6 +636,10 @@ static const struct directive {
 	{"attributes", parse_attributes, 3, 5, false,
 		"attributes GPA PAGES shared|private [flags=N] [expect=ERRNO]"},
 	{"race", parse_race, 2, 5, false, "race COUNT SEED [threads=N] [min=GPA] [max=GPA]"},
+	{"write", parse_write, 2, 2, false, "write GPA PAGES"},
+	{"read", parse_read, 2, 2, false, "read GPA PAGES"},
+	{"discard", parse_discard, 2, 2, false, "discard GPA PAGES"},
+	{"punch", parse_punch, 2, 2, false, "punch GPA PAGES"},
 	{"reset", parse_reset, 0, 0, false, "reset"},
 	{"abandon", parse_abandon, 0, 0, false, "abandon"},
 	{"barrier", parse_barrier, 1, 1, false, "barrier NAME"},

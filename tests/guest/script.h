@@ -62,11 +62,17 @@ enum step_kind {
 	STEP_ATTRIBUTES,
 	STEP_RACE,
 	STEP_RESET,
+	/* to its own mapping of memory, and to guest_memfd */
+	STEP_WRITE,
+	STEP_READ,
+	STEP_DISCARD,
+	STEP_PUNCH,
 };
 
 struct step {
 	enum step_kind kind;
-	uint64_t count; /* of STEP_RANDOM, FLOOD, OUT, SPIN, REPEAT, ANSWER, DELAY, COMMIT, RACE */
+	uint64_t count; /* of STEP_RANDOM, FLOOD, OUT, TOUCH, SPIN, REPEAT, ANSWER, DELAY, COMMIT,
+			   RACE */
 	union {
 		struct {
 			uint64_t nr;
@@ -93,6 +99,9 @@ struct step {
 			uint64_t seed, min, max; /* gpas, [min, max) */
 			unsigned threads;
 		} race;
+		struct {
+			uint64_t gpa, size;
+		} memory; /* STEP_WRITE, READ, DISCARD, PUNCH */
 		unsigned barrier;
 		char *path;
 	};

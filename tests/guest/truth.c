@@ -7,6 +7,10 @@
 
 #define PAGE_SHARED       1
 #define PAGE_HOST_PRIVATE 2
+#define PAGE_MEMFD        4
+#define PAGE_OWN          8
+
+#define TRUTH_PAGE 4096 /* bytes */
 
 #define ZERO_BLOCK 4096 /* pages; most of a large VM is skipped so */
 
@@ -168,6 +172,20 @@ bool truth_host_private(const struct truth *truth, uint64_t gfn)
 	return truth->pages[gfn - truth->base_gfn] & PAGE_HOST_PRIVATE;
 }
 
+void truth_memory(
+	struct truth *truth, enum truth_memory which, uint64_t gfn, uint64_t npages, bool there)
+{
+	uint8_t bit = which == MEMORY_MEMFD ? PAGE_MEMFD : PAGE_OWN;
+	uint64_t end = gfn + npages, first = truth->base_gfn, last = first + truth->npages;
+
+	for (uint64_t i = gfn > first ? gfn : first; i < end && i < last; i++) {
+		if (there)
+			truth->pages[i - first] |= bit;
+		else
+			truth->pages[i - first] &= ~bit;
+	}
+}
+
 void truth_contest(struct truth *truth, uint64_t gfn, uint64_t npages)
 {
 	intervals_set(&truth->contested, gfn, gfn + npages, true);
@@ -265,6 +283,28 @@ void truth_print_contested(const struct truth *truth, FILE *out)
 void truth_print_left_shared(const struct truth *truth, FILE *out)
 {
 	print_intervals(&truth->left_shared, out);
+}
+
+static bool is_resident(const uint8_t *page)
+{
+	unsigned char there = 0;
+
+	return !mincore((void *)page, TRUTH_PAGE, &there) && there & 1;
+}
+
+void truth_print_twice(const struct truth *truth, const uint8_t *memory, FILE *out)
+{
+	const uint8_t both = PAGE_MEMFD | PAGE_OWN;
+	struct intervals twice = {0};
+
+	for (uint64_t i = 0; i < truth->npages; i++) {
+		if (all_zero(truth, i))
+			i += ZERO_BLOCK - 1;
+		else if ((truth->pages[i] & both) == both && is_resident(memory + i * TRUTH_PAGE))
+			append(&twice, truth->base_gfn + i, truth->base_gfn + i + 1);
+	}
+	print_intervals(&twice, out);
+	free(twice.list);
 }
 
 void truth_print_conversions(const struct truth *truth, FILE *out)

@@ -31,7 +31,7 @@ struct conversion {
 struct truth {
 	pthread_mutex_t lock; /* held by whoever calls the functions below */
 	uint64_t base_gfn, npages;
-	uint8_t *pages; /* PAGE_SHARED | PAGE_HOST_PRIVATE, for [base_gfn, base_gfn + npages) */
+	uint8_t *pages;                         /* PAGE_..., for [base_gfn, base_gfn + npages) */
 	struct intervals outside, host_outside; /* shared and host-private, beyond those */
 	struct intervals contested;             /* host's plane not known */
 	struct intervals left_shared;           /* by the last reset */
@@ -60,6 +60,12 @@ bool truth_host_private(const struct truth *truth, uint64_t gfn);
 /* Nobody knows the host's plane there, until it is set. */
 void truth_contest(struct truth *truth, uint64_t gfn, uint64_t npages);
 
+/* Where there is memory: a page of guest_memfd, or one that the VMM's own mapping has, not counting
+ * the zero page. Frames that are not the VM's memory are passed over. */
+enum truth_memory { MEMORY_MEMFD, MEMORY_OWN };
+void truth_memory(
+	struct truth *truth, enum truth_memory which, uint64_t gfn, uint64_t npages, bool there);
+
 /* The guest's plane begins again, all private. */
 void truth_reset(struct truth *truth);
 
@@ -68,6 +74,8 @@ void truth_print_shared(const struct truth *truth, FILE *out);
 void truth_print_host_private(const struct truth *truth, FILE *out);
 void truth_print_contested(const struct truth *truth, FILE *out);
 void truth_print_left_shared(const struct truth *truth, FILE *out);
+/* Frames of which there are both; mincore() must agree for MEMORY, which is the mapping. */
+void truth_print_twice(const struct truth *truth, const uint8_t *memory, FILE *out);
 void truth_print_conversions(const struct truth *truth, FILE *out);
 
 #endif

@@ -136,6 +136,8 @@ static void catch_up(struct vcpu *vcpu)
 		else if ((uint32_t)op->result != OP_DONE)
 			fail(vcpu, "operation %llu left %#llx", (unsigned long long)op->op,
 				(unsigned long long)op->result);
+		else if (op->op == OP_TOUCH)
+			vm_touched(vcpu->vm, touch_gpa(vcpu->vm->script, op));
 	}
 }
 
@@ -289,6 +291,15 @@ static void set_attributes(struct vcpu *vcpu, const struct step *step)
 	check_attributes(vcpu, err, step->attributes.expect);
 }
 
+static void change_memory(struct vcpu *vcpu, const struct step *step)
+{
+	int err = vm_memory(vcpu->vm, step);
+
+	if (err)
+		fail(vcpu, "memory at %#llx: %s", (unsigned long long)step->memory.gpa,
+			strerror(-err));
+}
+
 /* Once into the guest and out; 0 or an errno. */
 static int enter(struct vcpu *vcpu)
 {
@@ -379,6 +390,12 @@ static void act(struct vcpu *vcpu, const struct step *step)
 		break;
 	case STEP_RESET:
 		reset(vcpu);
+		break;
+	case STEP_WRITE:
+	case STEP_READ:
+	case STEP_DISCARD:
+	case STEP_PUNCH:
+		change_memory(vcpu, step);
 		break;
 	default:
 		break;

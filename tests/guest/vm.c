@@ -100,6 +100,8 @@ static int create_memory(struct vm *vm)
 	vm->reserved = mmap(NULL, vm->reserved_size, PROT_READ | PROT_WRITE, flags, -1, 0);
 	if (memory == MAP_FAILED || vm->reserved == MAP_FAILED)
 		return say(vm, "memory");
+	madvise(memory, script->memory, MADV_NOHUGEPAGE); /* a page that is touched is one page */
+	vm->memory = memory;
 	if (script->memfd) {
 		struct new_guest_memfd args = {.size = script->memfd};
 

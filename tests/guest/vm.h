@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One VM: its memory slots and vCPUs (vm.c), what each vCPU's thread does (vcpu.c), and what the
- * VMM sets on the host's side (attributes.c).
+ * One VM: its memory slots and vCPUs (vm.c), what each vCPU's thread does (vcpu.c), what the VMM
+ * sets on the host's side (attributes.c), and what it does to the memory (memory.c).
  */
 #ifndef GUEST_VM_H
 #define GUEST_VM_H
@@ -71,6 +71,7 @@ struct vm {
 	const char *name;
 	struct machine *machine;
 	int fd, memfd;
+	uint8_t *memory; /* of the script's base on, with a hole where the reserved part is */
 	uint8_t *reserved;
 	uint64_t reserved_gpa, reserved_size;
 	struct slot {
@@ -107,6 +108,12 @@ int vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size, bool private, 
 
 /* Many threads do it at once, as STEP says; 0 or the first -errno. Takes the truth's lock. */
 int vm_race(struct vm *vm, const struct step *step);
+
+/* What the step says: STEP_WRITE, READ, DISCARD, PUNCH; 0 or -errno. Takes the truth's lock. */
+int vm_memory(struct vm *vm, const struct step *step);
+
+/* The guest has written to a page. Takes the truth's lock. */
+void vm_touched(struct vm *vm, uint64_t gpa);
 
 void vcpu_start(struct vcpu *vcpu);
 void vcpu_join(struct vcpu *vcpu);
