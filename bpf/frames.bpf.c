@@ -282,5 +282,6 @@ int read_frames(struct bpf_iter__task_file *ctx)
 		return 0;
 	p->pid = task->tgid;
 	p->state = read_part(p);
+	bpf_seq_write(ctx->meta->seq, &(char){'f'}, 1); /* that ends the C half's read() */
 	return 0;
 }

@@ -124,6 +124,17 @@ void live_resident_free(struct live *live)
 
 /* ---- what guest_memfd has ---- */
 
+/* Runs the iterator up to the VM's file: for that one, it writes a byte. */
+static int run_to_file(const struct bpf_link *link)
+{
+	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
+	char byte;
+
+	if (fd < 0)
+		return -errno;
+	return read(fd, &byte, 1) < 0 ? -errno : 0;
+}
+
 /* Fills the part, from its gfn on. */
 static int ask_kernel(struct look *look)
 {
@@ -143,8 +154,8 @@ static int ask_kernel(struct look *look)
 	link = bpf_program__attach_iter(
 		reader->bpf->progs.read_frames, look->asked ? &options : NULL);
 	if (!link)
-		return errno == ESRCH ? 0 : -errno; /* that process is gone: asked for nothing */
-	r = live_iterate(look->live, link);
+		return -errno;
+	r = run_to_file(link);
 	bpf_link__destroy(link);
 	if (!r && bpf_map_lookup_elem(table, &zero, &reader->part))
 		r = -errno;
