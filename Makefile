@@ -17,7 +17,7 @@ BPFTOOL  ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wmissing-prototypes -Werror
 KES_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DKES_VERSION='"$(VERSION)"' $(WARNINGS) -Isrc -Iinclude -I$(B) -MMD -MP
-LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols
+LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols -lfyaml
 SANITIZE  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 Q := $(if $(V),,@)
