@@ -35,6 +35,7 @@ int settings_new(struct settings **ret)
 	}
 	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
 		settings->sacred[settings->n_sacred++] = defaults[i];
+	settings->n_defaults = settings->n_sacred;
 	*ret = settings;
 	return 0;
 }

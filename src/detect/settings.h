@@ -14,6 +14,7 @@ struct settings {
 	uint32_t enabled[SETTINGS_TYPES]; /* ON() of finding kinds */
 	struct sacred sacred[SETTINGS_SACRED];
 	size_t n_sacred;
+	size_t n_defaults;                /* of sacred, at its beginning: our own */
 	char *texts[2 * SETTINGS_SACRED]; /* what sacred points to, if it is the configuration's */
 	size_t n_texts;
 };
@@ -28,8 +29,12 @@ static inline size_t settings_type(uint32_t type)
 	return type < KES_VM_TYPE_MAX ? type : KES_VM_TYPE_MAX;
 }
 
-/* Reads the part `findings` of a configuration file over them; the error says file:line:column, and
- * nothing is changed then. -ENOENT: there is no such file. */
+/* Reads a configuration file over them; the error says file:line:column, and nothing is changed
+ * then. A second file adds to the first. -ENOENT, with err as it was: there is no such file. */
 int settings_load(struct settings *settings, const char *path, struct error *err);
+
+/* The same from memory; label stands for the file in errors. */
+int settings_parse(struct settings *settings, const char *label, const void *text, size_t size,
+	struct error *err);
 
 #endif
