@@ -24,3 +24,31 @@ for want in tests/golden/*.truth; do
 		"$(build/kvm-encstat replay "$capture.ke" map 1 --plane host --json 2>/dev/null |
 			jq -c '[.ranges[] | select(.state == "private") | [.gfn, .npages]]')"
 done
+
+# Guests that do nothing wrong, for some time (tests/golden/quiet/make.sh): nothing is found above information, and of
+# that only what a TDX guest's firmware shares where there is no memory.
+quiet() { # NAME [OPTION...]
+	local name=$1
+	shift
+	build/kvm-encstat-sanitized replay "tests/golden/quiet/$name.ke" findings --json "$@" 2>&1 >"$work/quiet.out" |
+		grep -v 'records, 0 lost$' >"$work/quiet.err"
+	jq -c '[.id, .severity, .count, .pages, [.ranges[] | [.gfn, .npages, .count]]]' "$work/quiet.out"
+	cat "$work/quiet.err"
+}
+for capture in tests/golden/quiet/*.ke; do
+	name=$(basename -s .ke "$capture")
+	config=tests/guest/scripts/quiet/$name.yaml
+	# shellcheck disable=SC2046
+	got=$(quiet "$name" $([ ! -e "$config" ] || echo --config "$config"))
+	if [ "$name" = tdx-boot ]; then
+		equal "golden: quiet/$name: nothing but what lies outside of memory" \
+			'["KES-006.1.1","info",768,393216,[[655360,393216,768]]]' "$got"
+	else
+		none "golden: quiet/$name: nothing is found" "$got"
+	fi
+	equal "golden: quiet/$name: some time passes in it, and nothing is lost" true \
+		"$(build/kvm-encstat-sanitized replay "$capture" events --json 2>/dev/null |
+			jq -s '(.[-1].ts_ns - .[0].ts_ns) / 1e9 > 10 and (map(select(.kind == "loss")) | length) == 0')"
+done
+equal "golden: quiet/linux-boot-snp: it is by SNP's settings that accepting memory is nothing" \
+	'["KES-005.1.1","notice",512]' "$(quiet linux-boot-snp | jq -c '.[:3]')"
