@@ -237,7 +237,7 @@ enum kes_host_flag {
 };
 
 struct kes_host_info {
-	__u32 release; /* KERNEL_VERSION(6, 12, 9), or 0 */
+	__u32 release; /* KERNEL_VERSION(6, 12, 9); 0 where it is not known */
 	__u32 flags;   /* kes_host_flag */
 	__u64 spare[4];
 };

@@ -64,6 +64,34 @@ whole=tests/golden/prime.ke # of several blocks
 head -c $(($(stat -c %s $whole) * 3 / 4)) $whole >"$work/cut.ke"
 says 'a cut capture is read and marked' 3 'not closed' "$encstat" replay "$work/cut.ke" list
 
+# Findings: the same from a capture each time, and what scripts are told.
+liar=tests/golden/liar.ke
+says 'findings: found is status 4' 4 'warning   KES-001.1.1  1 guest' "$encstat" replay $liar findings
+says 'findings: nothing is status 0' 0 '^nothing found' "$encstat" replay tests/golden/late.ke findings
+says 'findings: severity' 0 '^nothing found' "$encstat" replay $liar findings --severity critical
+says 'findings: of one VM' 0 '^nothing found' "$encstat" replay $liar findings 7
+says 'findings: since' 0 '^nothing found' "$encstat" replay $liar findings --since 2100-01-01
+says 'findings: since is no time' 2 "since cannot be 'noon'" "$encstat" replay $liar findings --since noon
+says 'findings: bad severity' 2 "severity cannot be 'bad'" "$encstat" replay $liar findings --severity bad
+says 'findings: no configuration' 1 'no file /nonexistent' "$encstat" replay $liar findings --config /nonexistent
+printf 'findings:\n  uncommitted: {enabled: no}\n' >"$work/off.yaml"
+says 'findings: a detector is off' 0 '^nothing found' "$encstat" replay $liar findings --config "$work/off.yaml"
+printf 'findings:\n  uncomitted: {enabled: no}\n' >"$work/bad.yaml"
+says 'findings: a bad configuration' 1 'bad.yaml:2:3: .*uncomitted' \
+	"$encstat" replay $liar findings --config "$work/bad.yaml"
+says 'events --findings: begin' 0 'finding KES-001.1.1 begin, warning' "$encstat" replay $liar events --findings
+says 'events --findings: end' 0 'finding KES-001.1.1 end.*vm-end' "$encstat" replay $liar events --findings
+says 'explain: all kinds' 0 '^KES-021' "$encstat" explain
+says 'explain: a kind by name' 0 '^KES-003 .storm' "$encstat" explain storm
+says 'explain: a kind by id' 0 'What to do' "$encstat" explain kes-003
+says 'explain: one finding' 0 'HOST: NOT DONE' "$encstat" replay $liar explain KES-001.1.1
+says 'explain: one that is not there' 1 'there is no finding .KES-002.1.1' "$encstat" replay $liar explain KES-002.1.1
+says 'explain: nonsense' 2 "'sturm' is no finding" "$encstat" explain sturm
+equal 'cli: explain --json has the records' 8 \
+	"$("$encstat" replay $liar explain KES-001.1.1 --json 2>/dev/null | jq '.evidence | length')"
+same 'man: findings as the program has them' man/kvm-encstat-findings.7 <("$encstat" explain --manual findings)
+same 'man: settings as the program has them' man/kvm-encstat.yaml.5 <("$encstat" explain --manual settings)
+
 # What a host may lack. The plain binary: sanitizers do not go with dropped privileges everywhere.
 encstat=$PWD/build/kvm-encstat
 if [ "$(id -u)" -eq 0 ]; then

@@ -6,16 +6,47 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "capture/live_private.h"
 
+/* The kernel's own version behind the text, as in "#1 SMP Debian 6.1.158-1"; 0: there is none. */
+static uint32_t version_after(const char *text, const char *word)
+{
+	const char *at = strstr(text, word);
+	unsigned int major, minor, patch;
+
+	if (!at || sscanf(at + strlen(word), " %u.%u.%u", &major, &minor, &patch) != 3)
+		return 0;
+	return KERNEL_VERSION(major & 0xff, minor & 0xff, patch);
+}
+
+/* Ubuntu says it here, behind its own: "Ubuntu 6.8.0-45.45-generic 6.8.12". */
+static uint32_t version_signature(void)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/version_signature", "re");
+	unsigned int major, minor, patch;
+
+	if (!file || fscanf(file, "%*s %*s %u.%u.%u", &major, &minor, &patch) != 3)
+		return 0;
+	return KERNEL_VERSION(major & 0xff, minor & 0xff, patch);
+}
+
+/* What the kernel is by its own count. Distributions name theirs X.Y.0-N, whatever is in it: such a
+ * name alone says nothing. */
 static uint32_t kernel_release(void)
 {
 	struct utsname uts;
 	unsigned int major, minor, patch = 0;
+	uint32_t version;
 
 	if (uname(&uts) || sscanf(uts.release, "%u.%u.%u", &major, &minor, &patch) < 2)
 		return 0;
+	version = version_after(uts.version, "Debian");
+	if (!version)
+		version = version_signature();
+	if (version || (!patch && strchr(uts.release, '-')))
+		return version;
 	return KERNEL_VERSION(major & 0xff, minor & 0xff, patch);
 }
 

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/select.h"
 #include "cli/session.h"
+#include "output/findings.h"
 
 #define EVENTS_MAX_ENDED 16 /* nobody looks at them again */
 
@@ -22,6 +23,20 @@ static int on_event(void *context, const struct style *style, const struct event
 	return ferror(stdout) ? -EPIPE : 0;
 }
 
+static int on_finding(
+	void *context, const struct style *style, const struct finding *f, enum finding_phase phase)
+{
+	const struct options *options = context;
+
+	if (options->vm && f->vm && !select_names_finding(f, options->vm))
+		return 0;
+	if (options->format == FORMAT_JSON)
+		finding_event_json(stdout, f, phase);
+	else
+		finding_event_text(stdout, style, f, phase);
+	return ferror(stdout) ? -EPIPE : 0;
+}
+
 static int run(const struct options *options, struct error *err)
 {
 	struct reader reader = {
@@ -31,21 +46,29 @@ static int run(const struct options *options, struct error *err)
 		.endless = true,
 	};
 
+	if (options->findings) {
+		reader.finding = on_finding;
+		reader.wants_resident = true;
+	}
 	return session_run(options, &reader, false, err);
 }
 
 const struct command command_events = {
 	.name = "events",
-	.arguments = "[VM] [--json] [-- COMMAND ...]",
+	.arguments = "[VM] [--findings] [--json] [-- COMMAND ...]",
 	.summary = "conversions, refusals and losses as they happen",
 	.text = "Prints one line per event: a conversion once the VMM has answered it, with the "
 		"time the\n"
 		"answer took; a hypercall that KVM itself refused, with the reason; memory faults; "
 		"VMs that\n"
-		"come and go; losses. Goes on until Ctrl-C, --duration, or the end of COMMAND, "
-		"which it\n"
-		"starts once it watches.",
-	.options = OPT_READ | OPT_JSON,
+		"come and go; losses. --findings adds what is suspicious in them: a line as it "
+		"begins, "
+		"now and\n"
+		"then while it lasts, and as it ends. Goes on until Ctrl-C, --duration, or the end "
+		"of "
+		"COMMAND,\n"
+		"which it starts once it watches.",
+	.options = OPT_READ | OPT_JSON | OPT_FINDINGS | OPT_CONFIG,
 	.takes_vm = true,
 	.takes_command = true,
 	.replays = true,

@@ -22,7 +22,7 @@ static int take_apart(int argc, char **argv, struct error *err)
 	if (!command || !command->replays) {
 		error_set(err, -EINVAL, "replay: '%s' does not read captures",
 			escape(argv[2], shown, sizeof(shown)));
-		error_advise(err, "list, events and map do");
+		error_advise(err, "list, events, map, findings and explain do");
 		return EXIT_USAGE;
 	}
 	return command_run(command, argc - 2, argv + 2, argv[1], err);
@@ -40,7 +40,7 @@ static int run(const struct options *options, struct error *err)
 const struct command command_replay = {
 	.name = "replay",
 	.arguments = "FILE COMMAND [OPTION...]",
-	.summary = "run list, events or map over a capture file",
+	.summary = "run a reading command over a capture file",
 	.text = "Runs a reading command over a capture as if it happened now: same code, same "
 		"output.\n"
 		"Needs neither root nor KVM.",

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "cli/since.h"
 
 typedef int (*option_fn)(struct options *options, const char *value, struct error *err);
 
@@ -128,6 +129,35 @@ FLAG(set_verbose, verbose)
 FLAG(set_no_trampolines, no_trampolines)
 FLAG(set_resync, resync)
 FLAG(set_selftest, selftest)
+FLAG(set_findings, findings)
+
+static int set_manual(struct options *options, const char *value, struct error *err)
+{
+	options->manual = value;
+	return !strcmp(value, "findings") || !strcmp(value, "settings")
+		       ? 0
+		       : bad_value(err, "--manual", value, "it is findings or settings");
+}
+
+static int set_since(struct options *options, const char *value, struct error *err)
+{
+	options->since = value;
+	return since_check(value, err);
+}
+
+static int set_severity(struct options *options, const char *value, struct error *err)
+{
+	if (!severity_from_name(value, &options->severity))
+		return 0;
+	return bad_value(err, "--severity", value, "it is info, notice, warning or critical");
+}
+
+static int set_config(struct options *options, const char *value, struct error *err)
+{
+	(void)err;
+	options->config = value;
+	return 0;
+}
 
 /* ---- the table ---- */
 
@@ -145,6 +175,14 @@ static const struct row {
 		"guest (what it declared), host (what KVM's attributes say), or diff", set_plane},
 	{OPT_ALL, 'a', "all", NULL, "ended VMs, too", set_all},
 	{OPT_ASCII, 0, "ascii", NULL, "draw with ASCII only", set_ascii},
+	{OPT_FINDINGS, 0, "findings", NULL, "what is suspicious in them, too", set_findings},
+	{OPT_SINCE, 0, "since", "TIME",
+		"what went on since then: 10m (ago), 14:05, '2026-11-25 14:05'", set_since},
+	{OPT_SEVERITY, 0, "severity", "LEVEL",
+		"at least so grave: info (default), notice, warning, critical", set_severity},
+	{OPT_CONFIG, 0, "config", "FILE", "settings, instead of " CONFIG_PATH, set_config},
+	{OPT_MANUAL, 0, "manual", "PAGE", "write kvm-encstat-findings(7), or settings: (5)",
+		set_manual},
 	{OPT_ABI, 0, "abi", "ABI",
 		"how hypercall 12 reads: map-gpa-range (default) or page-enc-status", set_abi},
 	{OPT_DURATION, 'd', "duration", "SECONDS", "watch for so long", set_duration},
@@ -246,7 +284,7 @@ static int bad_option(struct error *err, const struct command *command, int valu
 	return usage(err, command, value == ':' ? "wants a value after" : "does not know", word);
 }
 
-/* Words before --: options and at most one VM, in any order. */
+/* Words before --: options and at most one VM, or finding, in any order. */
 static int parse_words(struct options *options, const struct command *command, int argc,
 	char **argv, struct error *err)
 {
@@ -259,9 +297,11 @@ static int parse_words(struct options *options, const struct command *command, i
 	for (;;) {
 		value = getopt_long(argc, argv, letters, longs, NULL);
 		if (value == -1 && optind < argc) { /* a word that is no option */
-			if (!command->takes_vm || options->vm)
+			const char **taken = command->takes_id ? &options->id : &options->vm;
+
+			if (!(command->takes_vm || command->takes_id) || *taken)
 				return usage(err, command, "does not take", argv[optind]);
-			options->vm = argv[optind++];
+			*taken = argv[optind++];
 			continue;
 		}
 		if (value == -1)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "detect/finding.h"
 #include "model/model.h"
 
 enum format {
@@ -21,6 +22,7 @@ enum exit_status {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_PARTIAL = 3, /* done, but records were lost or the capture is not whole */
+	EXIT_FOUND = 4,   /* done, and what was found is worth a look */
 };
 
 struct options {
@@ -36,15 +38,23 @@ struct options {
 	bool force;
 	bool verbose;
 	bool no_trampolines;
-	double duration_s; /* negative: not given */
-	size_t ring_bytes; /* 0: not given */
+	bool findings;
+	enum severity severity; /* the least that is shown */
+	const char *since;      /* NULL: not given */
+	const char *manual;     /* the page to write; NULL: none */
+	const char *config;     /* NULL: CONFIG_PATH, if it is there */
+	double duration_s;      /* negative: not given */
+	size_t ring_bytes;      /* 0: not given */
 	const char *output;
 	const char *save;
 	const char *vm;   /* NULL: not given */
+	const char *id;   /* of a finding; NULL: not given */
 	const char *file; /* replay's */
 	char **command;   /* after --, NULL-terminated; NULL: none */
 	char **words;     /* the whole command line from the command's name on, for takes_words */
 };
+
+#define CONFIG_PATH "/etc/kvm-encstat/kvm-encstat.yaml"
 
 /* The options a command may take, as bits. */
 enum option_bit {
@@ -63,6 +73,11 @@ enum option_bit {
 	OPT_SAVE = 1 << 12,
 	OPT_RESYNC = 1 << 13,
 	OPT_SELFTEST = 1 << 14,
+	OPT_FINDINGS = 1 << 15,
+	OPT_SINCE = 1 << 16,
+	OPT_SEVERITY = 1 << 17,
+	OPT_CONFIG = 1 << 18,
+	OPT_MANUAL = 1 << 19,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,
@@ -77,6 +92,7 @@ struct command {
 	const char *text;      /* the rest of its help */
 	unsigned int options;
 	bool takes_vm;
+	bool takes_id;      /* of a finding */
 	bool takes_command; /* after -- */
 	bool takes_words;   /* parses its words itself */
 	bool replays;       /* may follow `replay FILE` */

@@ -26,6 +26,21 @@ bool select_matches(const struct vm *vm, const char *word)
 	       (*vm->text[KES_TEXT_NAME] && !strcmp(word, vm->text[KES_TEXT_NAME]));
 }
 
+bool select_names_finding(const struct finding *f, const char *word)
+{
+	char label[VM_LABEL_SIZE], *end;
+	unsigned long number;
+
+	if (*word >= '0' && *word <= '9') {
+		number = strtoul(word, &end, 10);
+		if (!*end)
+			return f->vm && (number == f->vm || number == f->pid);
+	}
+	return f->vm &&
+	       (!strcmp(word, f->name) || !strcmp(word, escape(f->name, label, sizeof(label))) ||
+		       (*f->uuid && !strcasecmp(word, f->uuid)));
+}
+
 /* "1 guest[77], 2 guest[77]", as many as fit. */
 static void list_candidates(const struct model *model, const char *word, char *text, size_t size)
 {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/session_private.h"
@@ -18,10 +19,60 @@ static bool terminal_is_utf8(void)
 static int on_event(void *context, const struct event *event)
 {
 	struct session *session = context;
+	int r = 0;
 
-	if (!session->reader->event)
+	if (session->reader->event)
+		r = session->reader->event(session->reader->context, &session->style, event);
+	return !r && session->detect ? detect_event(session->detect, event) : r;
+}
+
+static int on_finding(void *context, const struct finding *finding, enum finding_phase phase)
+{
+	struct session *session = context;
+
+	if (!session->reader->finding)
 		return 0;
-	return session->reader->event(session->reader->context, &session->style, event);
+	return session->reader->finding(session->reader->context, &session->style, finding, phase);
+}
+
+/* The file that --config names, or the host's own if there is one. */
+static int load_settings(struct session *session, struct error *err)
+{
+	const char *path = session->options->config ?: CONFIG_PATH;
+	int r = settings_new(&session->settings);
+
+	if (r)
+		return error_set(err, r, "out of memory");
+	if (!session->options->config && access(path, F_OK))
+		return 0;
+	r = settings_load(session->settings, path, err);
+	if (r == -ENOENT) {
+		error_set(err, r, "there is no file %s", path);
+		error_advise(err, "kvm-encstat.yaml(5) says what is in it");
+	}
+	return r;
+}
+
+static int start_detectors(struct session *session, struct error *err)
+{
+	struct detect_options options = {
+		.on_finding = on_finding,
+		.context = session,
+		.keep = session->reader->findings != NULL,
+	};
+	int r;
+
+	if (!session->reader->finding && !session->reader->findings)
+		return 0;
+	r = load_settings(session, err);
+	if (r)
+		return r;
+	options.settings = session->settings;
+	r = detect_new(&session->detect, &options);
+	if (r)
+		return error_set(err, r, "out of memory");
+	detect_watch(session->detect, session->model);
+	return 0;
 }
 
 int session_start(struct session *session, enum abi abi, struct error *err)
@@ -35,7 +86,7 @@ int session_start(struct session *session, enum abi abi, struct error *err)
 	int r = model_new(&session->model, &options);
 
 	session->style.ascii = session->options->ascii || !terminal_is_utf8();
-	return r ? error_set(err, r, "out of memory") : 0;
+	return r ? error_set(err, r, "out of memory") : start_detectors(session, err);
 }
 
 int session_take(void *context, const struct kes_record *records, size_t n)
@@ -112,29 +163,51 @@ static bool reader_is_gone(void)
 	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
 }
 
+/* The records ended: *ret_status is what the reader makes of it, 0 nothing. */
+static int finish(struct session *session, int *ret_status, struct error *err)
+{
+	const struct reader *reader = session->reader;
+	int r = 0;
+
+	model_finish(session->model);
+	if (session->detect)
+		r = detect_finish(session->detect);
+	if (r == -EPIPE)
+		return 0; /* nobody reads any more */
+	if (r)
+		return error_set(err, r, "looking for findings failed: %s", strerror(-r));
+	if (reader->finish)
+		r = reader->finish(reader->context, &session->style, session->model, err);
+	if (!r && reader->findings)
+		r = reader->findings(
+			reader->context, &session->style, session->model, session->detect, err);
+	if (r > 0)
+		*ret_status = r;
+	return r < 0 ? r : 0;
+}
+
 int session_run(const struct options *options, const struct reader *reader, bool keep_status,
 	struct error *err)
 {
 	struct session session = {.options = options, .reader = reader};
-	int r;
+	int r, status = 0;
 
 	signal(SIGPIPE,
 		SIG_IGN); /* a reader that closes its end ends us through the write's error */
 	signal(SIGXFSZ, SIG_IGN);
 	r = options->file ? session_run_file(&session, err) : session_run_live(&session, err);
-	if (!r) {
-		model_finish(session.model);
-		if (reader->finish)
-			r = reader->finish(reader->context, &session.style, session.model, err);
-	}
+	if (!r)
+		r = finish(&session, &status, err);
 	if (!r && (fflush(stdout) || ferror(stdout)) && !reader_is_gone()) {
 		r = error_set(err, -EIO, "writing the output failed");
 		error_advise(err, "is the disk full?");
 	}
 	if (!r)
 		summarize(&session);
-	r = r ? EXIT_FAILED : session_status(&session, keep_status);
+	r = r ? EXIT_FAILED : status ? status : session_status(&session, keep_status);
 	capture_writer_free(&session.writer);
+	detect_free(&session.detect);
+	settings_free(&session.settings);
 	model_free(&session.model);
 	return r;
 }

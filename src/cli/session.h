@@ -7,6 +7,7 @@
 #define CLI_SESSION_H
 
 #include "cli/options.h"
+#include "detect/detect.h"
 #include "output/output.h"
 
 struct reader {
@@ -15,6 +16,14 @@ struct reader {
 	/* Called once, when the records ended. Returns 0 or a negative errno, with err filled. */
 	int (*finish)(void *context, const struct style *style, const struct model *model,
 		struct error *err);
+	/* Called for what is told of each finding; may be NULL. */
+	int (*finding)(void *context, const struct style *style, const struct finding *finding,
+		enum finding_phase phase);
+	/* Called once, when the records ended, with all findings. May return an exit_status, too,
+	 * which stands for EXIT_DONE and EXIT_PARTIAL. Detectors run where one of these two is set.
+	 */
+	int (*findings)(void *context, const struct style *style, const struct model *model,
+		struct detect *detect, struct error *err);
 	void *context;
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
 	bool wants_resident; /* live: looks for memory that is there twice, now and then */

@@ -11,6 +11,8 @@ struct session {
 	const struct reader *reader;
 	struct style style;
 	struct model *model;
+	struct settings *settings; /* NULL, as detect: no detectors run */
+	struct detect *detect;
 	struct capture_writer *writer; /* NULL: nothing is saved */
 	bool writer_failed;
 	bool damaged;      /* replay: something in the capture could not be read */

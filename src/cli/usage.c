@@ -11,6 +11,8 @@ const struct command *const commands[] = {
 	&command_list,
 	&command_events,
 	&command_map,
+	&command_findings,
+	&command_explain,
 	&command_record,
 	&command_replay,
 	&command_doctor,

@@ -16,6 +16,7 @@ struct again {
 		uint16_t vcpu;
 		uint8_t to;
 	} rows[VCPUS];
+	unsigned int begun; /* rows that are not empty */
 };
 
 static bool same(const struct row *row, const struct event *event)
@@ -44,6 +45,8 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 	if (!asked_again || !same(row, event)) { /* progress, or something else */
 		bool was = row->n >= times;
 
+		again->begun += asked_again - (row->n > 0);
+		watch_await(watch, FINDING_AGAIN, again->begun);
 		*row = (struct row){
 			event->gpa, event->npages, asked_again, event->vcpu, (uint8_t)event->to};
 		if (was && all_quiet(watch, again))
@@ -88,6 +91,7 @@ const struct detector detect_again = {
 				"a VMM may well say it a few times while it is busy", {}},
 		},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
+	.needs = TRAIT_AWAITED,
 	.state_size = sizeof(struct again),
 	.on_event = on_event,
 	.describe = describe,

@@ -203,6 +203,7 @@ const struct detector detect_budget = {
 				"a leak that is smaller than that can wait", {}},
 		},
 	.events = ON(EVENT_CONVERTED),
+	.needs = TRAIT_TO_PRIVATE,
 	.state_size = sizeof(struct budget),
 	.on_event = on_event,
 	.on_tick = on_tick,

@@ -73,18 +73,20 @@ static void remove_watch(struct detect *detect, size_t at)
 	detect->n_watches--;
 	memmove(&detect->watches[at], &detect->watches[at + 1],
 		(detect->n_watches - at) * sizeof(*detect->watches));
-	detect->last = NULL;
+	memset(detect->cache, 0, sizeof(detect->cache));
 }
 
 /* NULL, and no error, for a VM that ended and was dealt with. */
 static struct watch *find_watch(struct detect *detect, const struct vm *vm)
 {
+	struct watch **cached;
 	size_t at;
 
 	if (!vm)
 		return &detect->host;
-	if (detect->last && detect->last->vm == vm)
-		return detect->last;
+	cached = &detect->cache[vm->id % ARRAY_SIZE(detect->cache)];
+	if (*cached && (*cached)->vm == vm)
+		return *cached;
 	at = position(detect, vm->id);
 	if (at == detect->n_watches || detect->watches[at]->vm != vm) {
 		if (!vm->alive)
@@ -94,8 +96,8 @@ static struct watch *find_watch(struct detect *detect, const struct vm *vm)
 			return NULL;
 		}
 	}
-	detect->last = detect->watches[at];
-	return detect->last;
+	*cached = detect->watches[at];
+	return *cached;
 }
 
 /* ---- ticks ---- */
@@ -165,13 +167,33 @@ static void note(struct watch *watch, const struct event *event)
 	}
 }
 
+static uint32_t traits_of(struct watch *watch, const struct event *event)
+{
+	uint32_t traits = event->to == PAGE_SHARED ? TRAIT_TO_SHARED : TRAIT_TO_PRIVATE;
+
+	if (event->commit == COMMIT_NOT || event->commit == COMMIT_PARTLY)
+		traits |= TRAIT_UNCOMMITTED;
+	if (event->already == event->npages)
+		traits |= TRAIT_REDUNDANT;
+	if (!watch->vm->n_memslots || watch_outside(watch, event->gpa >> 12, event->npages))
+		traits |= TRAIT_OUTSIDE;
+	if (event->npages > 1)
+		traits |= TRAIT_SEVERAL;
+	if (malformed_is_odd(event))
+		traits |= TRAIT_ODD;
+	if (watch->awaited)
+		traits |= TRAIT_AWAITED;
+	return traits;
+}
+
 static void dispatch(struct watch *watch, const struct event *event)
 {
-	const struct detector *const *wanted = watch->detect->wanted[event->kind];
+	const struct subscription *wanted = watch->detect->wanted[event->kind];
+	uint32_t traits = event->kind == EVENT_CONVERTED ? traits_of(watch, event) : ~0u;
 
-	for (; *wanted; wanted++)
-		if (watch->enabled & ON((*wanted)->kind))
-			(*wanted)->on_event(watch, watch_state(watch, (*wanted)->kind), event);
+	for (; wanted->on_event; wanted++)
+		if ((wanted->needs & ~traits) == 0 && (watch->enabled & wanted->kind))
+			wanted->on_event(watch, (char *)watch->state + wanted->offset, event);
 	if (watch->detect->touched)
 		watch_flush(watch);
 }
@@ -227,9 +249,14 @@ static void lay_out(struct detect *detect)
 		for (int kind = 0, n; kind < EVENT_KINDS; kind++) {
 			if (!(detectors[i]->events & ON(kind)))
 				continue;
-			for (n = 0; detect->wanted[kind][n]; n++)
+			for (n = 0; detect->wanted[kind][n].on_event; n++)
 				;
-			detect->wanted[kind][n] = detectors[i];
+			detect->wanted[kind][n] = (struct subscription){
+				.on_event = detectors[i]->on_event,
+				.offset = detect->offsets[i],
+				.kind = ON(i),
+				.needs = kind == EVENT_CONVERTED ? detectors[i]->needs : 0,
+			};
 		}
 	}
 }
@@ -326,6 +353,12 @@ static size_t watch_memory(const struct watch *watch)
 	for (int i = 0; i < FINDING_KINDS; i++)
 		bytes += watch->findings[i] ? sizeof(struct finding) : 0;
 	return bytes;
+}
+
+size_t detect_vm_bytes(const struct detect *detect)
+{
+	return sizeof(struct watch) + sizeof(struct watch *) + detect->state_size +
+	       FINDING_KINDS * sizeof(struct finding);
 }
 
 size_t detect_memory(const struct detect *detect)

@@ -3,8 +3,8 @@
  * Findings: what is suspicious in what VMs, VMMs and the host do. Fed with the model's events, live
  * or replayed; time is that of the records, so that a replay finds what live found.
  *
- * Memory for a VM is bounded: DETECT_VM_BYTES, whatever its guest does, and its findings that ended
- * and are kept.
+ * Memory for a VM is bounded, whatever its guest does: detect_vm_bytes(), and its findings that
+ * ended and are kept.
  */
 #ifndef DETECT_DETECT_H
 #define DETECT_DETECT_H
@@ -59,7 +59,8 @@ const struct finding *const *detect_findings(struct detect *detect, size_t *ret_
 /* Findings that ended and had to make room. */
 uint64_t detect_dropped(const struct detect *detect);
 
-/* Bytes that it holds now. */
+/* Bytes that it holds now; the most it may hold for a VM, kept findings excepted. */
 size_t detect_memory(const struct detect *detect);
+size_t detect_vm_bytes(const struct detect *detect);
 
 #endif

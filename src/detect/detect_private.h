@@ -5,12 +5,20 @@
 
 #include "detect/detect.h"
 
+/* What dispatching an event takes, side by side. */
+struct subscription {
+	void (*on_event)(struct watch *watch, void *state, const struct event *event);
+	size_t offset; /* of the detector's state */
+	uint32_t kind; /* ON() */
+	uint32_t needs;
+};
+
 struct detect {
 	struct detect_options options;
 	const struct model *model;
 	struct watch **watches; /* sorted by VM */
 	size_t n_watches, size_watches;
-	struct watch *last; /* that was asked for last: events come in runs; NULL: none */
+	struct watch *cache[64]; /* by the VM's id: asked for last; NULL: none */
 	struct watch host;
 	uint64_t now_ns, next_tick_ns;
 	uint64_t conversions; /* of all VMs */
@@ -18,7 +26,7 @@ struct detect {
 	int error;            /* what went wrong first, until detect_event() returns it */
 
 	size_t offsets[FINDING_KINDS], state_size; /* of the detectors' states in watch.state */
-	const struct detector *wanted[EVENT_KINDS][FINDING_KINDS]; /* who wants it; NULL ends */
+	struct subscription wanted[EVENT_KINDS][FINDING_KINDS + 1]; /* on_event NULL ends */
 
 	struct finding **kept; /* in order of their end */
 	size_t n_kept, size_kept;
@@ -34,6 +42,9 @@ void watch_release(struct watch *watch);
 
 /* Tells of cases since the last time, as far as it is time to. */
 void watch_flush(struct watch *watch);
+
+/* malformed.c: whether a conversion that KVM let through is not as the ABI has it. */
+bool malformed_is_odd(const struct event *event);
 
 /* Ends what was quiet for long enough. */
 void watch_expire(struct watch *watch);

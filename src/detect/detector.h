@@ -57,9 +57,26 @@ struct setting {
 /* For describe(): appends to text, which begins as "". */
 void say(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+static inline const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 struct watch;
 
 #define ON(kind) (1u << (kind))
+
+/* What a conversion is, looked at once for all detectors: most want few of them. */
+enum trait {
+	TRAIT_UNCOMMITTED = 1 << 0, /* the host plane does not say so, or not of all pages */
+	TRAIT_REDUNDANT = 1 << 1,   /* all its pages were so before */
+	TRAIT_OUTSIDE = 1 << 2,     /* some of it lies in no memslot, as far as they are known */
+	TRAIT_SEVERAL = 1 << 3,     /* it has more than one page */
+	TRAIT_TO_SHARED = 1 << 4,
+	TRAIT_TO_PRIVATE = 1 << 5,
+	TRAIT_ODD = 1 << 6,     /* not as the ABI has it */
+	TRAIT_AWAITED = 1 << 7, /* a detector said so: see watch_await() */
+};
 
 struct detector {
 	enum finding_kind kind;
@@ -76,7 +93,8 @@ struct detector {
 	const char *todo;     /* what to do */
 
 	struct setting settings[SETTINGS_MAX];
-	uint32_t events;   /* ON() of the kinds it wants */
+	uint32_t events; /* ON() of the kinds it wants */
+	uint32_t needs;  /* traits: of EVENT_CONVERTED it wants only those that have all of them */
 	size_t state_size; /* bytes for each VM, zeroed, its own */
 	void (*on_event)(struct watch *watch, void *state, const struct event *event);
 	/* Once a second of the records' time, and once when they end, or the VM does. May be NULL.
@@ -114,6 +132,7 @@ struct watch {
 	size_t memslot;            /* where the last range was: see watch_outside() */
 
 	/* detect.c's own */
+	uint32_t awaited; /* ON() of finding kinds */
 	const uint64_t (*values)[SETTINGS_MAX];
 	uint32_t enabled; /* ON() of finding kinds */
 	bool ended;
@@ -127,6 +146,13 @@ struct watch {
 static inline uint64_t setting(const struct watch *watch, enum finding_kind kind, int which)
 {
 	return watch->values[kind][which];
+}
+
+/* The detector wants conversions now, or does not: if it needs TRAIT_AWAITED it gets them (and may
+ * get some that others wait for). */
+static inline void watch_await(struct watch *watch, enum finding_kind kind, bool wanted)
+{
+	watch->awaited = wanted ? watch->awaited | ON(kind) : watch->awaited & ~ON(kind);
 }
 
 /* The detector's own state of this VM. */

@@ -83,26 +83,27 @@ static bool touches(const struct finding_range *a, const struct finding_range *b
 	return a->gfn <= end_of(b) && b->gfn <= end_of(a);
 }
 
-static void remove_range(struct finding *f, size_t i)
+/* Keeps the order: those between the place that gets free and the new one's move by one. */
+static void put(struct finding *f, size_t at, struct finding_range new)
 {
-	f->n_ranges--;
-	memmove(&f->ranges[i], &f->ranges[i + 1], (f->n_ranges - i) * sizeof(f->ranges[0]));
+	for (; at + 1 < f->n_ranges && f->ranges[at + 1].gfn < new.gfn; at++)
+		f->ranges[at] = f->ranges[at + 1];
+	for (; at && f->ranges[at - 1].gfn > new.gfn; at--)
+		f->ranges[at] = f->ranges[at - 1];
+	f->ranges[at] = new;
 }
 
-static size_t least(const struct finding *f)
+static void remove_range(struct finding *f, size_t at)
 {
-	size_t at = 0;
-
-	for (size_t i = 1; i < f->n_ranges; i++)
-		if (f->ranges[i].count < f->ranges[at].count)
-			at = i;
-	return at;
+	f->n_ranges--;
+	for (; at < f->n_ranges; at++)
+		f->ranges[at] = f->ranges[at + 1];
 }
 
 void finding_add_range(struct finding *f, uint64_t gfn, uint64_t npages, uint64_t count)
 {
 	struct finding_range new = {gfn, npages, count};
-	size_t at = 0;
+	size_t least = 0;
 
 	if (!npages)
 		return;
@@ -110,6 +111,8 @@ void finding_add_range(struct finding *f, uint64_t gfn, uint64_t npages, uint64_
 		struct finding_range *old = &f->ranges[i];
 
 		if (!touches(old, &new)) {
+			if (old->count < f->ranges[least].count)
+				least = i;
 			i++;
 			continue;
 		}
@@ -121,29 +124,45 @@ void finding_add_range(struct finding *f, uint64_t gfn, uint64_t npages, uint64_
 		new.gfn = MIN(old->gfn, new.gfn);
 		new.count += old->count;
 		remove_range(f, i);
+		least = 0;
+		i = 0;
 	}
-	if (f->n_ranges == FINDING_RANGES) {
+	if (f->n_ranges == FINDING_RANGES)
 		f->more_ranges = true;
-		remove_range(f, least(f));
-	}
-	while (at < f->n_ranges && f->ranges[at].gfn < new.gfn)
-		at++;
-	memmove(&f->ranges[at + 1], &f->ranges[at], (f->n_ranges - at) * sizeof(f->ranges[0]));
-	f->ranges[at] = new;
-	f->n_ranges++;
+	else
+		least = f->n_ranges++;
+	put(f, least, new);
 }
 
 /* ---- evidence ---- */
 
+/* Cases may come by the million: when there are enough, now and then one takes an old one's place.
+ */
+#define EVIDENCE_EVERY_NS 1000000ull
+
 void finding_add_evidence(struct finding *f, const struct event *event)
 {
-	struct event *kept = f->evidence < FINDING_EVIDENCE
-				     ? &f->first[f->evidence]
-				     : &f->last[f->evidence % FINDING_EVIDENCE];
+	struct event *kept;
 
+	if (f->evidence >= 2 * FINDING_EVIDENCE &&
+		event->now_ns - f->evidence_ns < EVIDENCE_EVERY_NS)
+		return;
+	kept = f->evidence < FINDING_EVIDENCE ? &f->first[f->evidence]
+					      : &f->last[f->evidence % FINDING_EVIDENCE];
 	*kept = *event;
 	kept->vm = NULL; /* nobody knows how long it lives */
 	kept->host = NULL;
 	kept->resident = NULL;
 	f->evidence++;
+	f->evidence_ns = event->now_ns;
+}
+
+const struct event *finding_evidence(const struct finding *f, uint64_t i)
+{
+	uint64_t later = f->evidence > FINDING_EVIDENCE ? f->evidence - FINDING_EVIDENCE : 0;
+	uint64_t skipped = later > FINDING_EVIDENCE ? later - FINDING_EVIDENCE : 0;
+
+	if (i >= f->evidence - skipped)
+		return NULL;
+	return i < FINDING_EVIDENCE ? &f->first[i] : &f->last[(i + skipped) % FINDING_EVIDENCE];
 }

@@ -71,7 +71,7 @@ struct finding_range {
 	uint64_t count;       /* cases in it */
 };
 #define FINDING_RANGES   8
-#define FINDING_EVIDENCE 4 /* first cases, and as many last ones */
+#define FINDING_EVIDENCE 4 /* first cases, and as many of the latest */
 #define FINDING_VALUES   4
 
 struct finding {
@@ -98,10 +98,12 @@ struct finding {
 	struct finding_range ranges[FINDING_RANGES]; /* sorted by gfn, none touching another */
 	size_t n_ranges;
 	struct event first[FINDING_EVIDENCE], last[FINDING_EVIDENCE]; /* vm is NULL in them */
-	uint64_t evidence; /* how many there were; of the last ones, (evidence - 1) % 4 is newest */
+	uint64_t evidence; /* how many were kept; of the last ones, (evidence - 1) % 4 is newest */
+	uint64_t evidence_ns; /* when the newest one was */
 
 	uint64_t told_ns, told_count; /* when, and with which count, somebody was told last */
-	unsigned int told;            /* how often */
+	uint64_t next_ns;  /* no update is told before that; 0: its begin was not told yet */
+	unsigned int told; /* how often */
 };
 
 const char *severity_name(enum severity severity);
@@ -125,5 +127,8 @@ void finding_add_range(struct finding *finding, uint64_t gfn, uint64_t npages, u
 
 /* Keeps what was seen. */
 void finding_add_evidence(struct finding *finding, const struct event *event);
+
+/* What was kept of it, from the first to the last; NULL behind the last. */
+const struct event *finding_evidence(const struct finding *finding, uint64_t i);
 
 #endif

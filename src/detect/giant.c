@@ -72,6 +72,7 @@ const struct detector detect_giant = {
 				{}},
 		},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED) | ON(EVENT_ATTRIBUTES),
+	.needs = TRAIT_SEVERAL,
 	.on_event = on_event,
 	.describe = describe,
 };

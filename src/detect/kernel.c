@@ -27,7 +27,7 @@ static const struct bug bugs[] = {
 	{V(6, 8, 0), V(6, 18, 0), {V(6, 12, 59)},
 		"a VMM can use guest_memfd memory after it was freed (ae431059e75d)"},
 	/* 9935df5333aa "KVM: Disallow toggling KVM_MEM_GUEST_MEMFD on an existing memslot" */
-	{V(6, 8, 0), V(6, 19, 0), {V(6, 12, 64)},
+	{V(6, 8, 0), V(6, 19, 0), {V(6, 12, 64), V(6, 18, 4)},
 		"a VMM can take guest_memfd off a live memslot (9935df5333aa)"},
 	/* db3f2195d293 "KVM: SEV: Require in-GHCB scratch area if GHCB v2+ is in use" */
 	{V(6, 10, 0), V(7, 1, 0), {V(6, 12, 93), V(6, 18, 35), V(7, 0, 12)},

@@ -41,42 +41,46 @@ static int add_shared(void *context, uint64_t gfn, uint64_t npages, enum page_st
 	return 0;
 }
 
+/* The first conversion of who begins anew is its own; NULL: none came. */
+static struct collect collect_but(const struct event *first)
+{
+	struct collect collect = {};
+
+	if (first) {
+		collect.skip = first->gpa >> 12;
+		collect.nskip = first->npages;
+	}
+	return collect;
+}
+
 /* ---- reset ---- */
 
-/* Frames of a range that KVM still holds as shared. */
-static uint64_t still_shared(const struct vm *vm, uint64_t gfn, uint64_t npages, struct finding *f)
+/* Those of the frames that were shared when the VM was reset which KVM still holds as shared. */
+static void add_left(const struct vm *vm, struct collect *collect)
 {
-	uint64_t end = gfn + npages, shared = 0;
+	for (size_t i = 0; i < vm->left.n; i++) {
+		uint64_t gfn = vm->left.ranges[i].gfn, end = gfn + vm->left.ranges[i].npages;
 
-	while (gfn < end) {
-		enum page_state state;
-		uint64_t run = vm_run(vm, PLANE_HOST, gfn, end, &state);
+		while (gfn < end) {
+			enum page_state state;
+			uint64_t run = vm_run(vm, PLANE_HOST, gfn, end, &state);
 
-		if (state == PAGE_SHARED) {
-			shared += run;
-			if (f)
-				finding_add_range(f, gfn, run, run);
+			add_shared(collect, gfn, run, state);
+			gfn += run;
 		}
-		gfn += run;
 	}
-	return shared;
 }
 
-static uint64_t add_left(const struct vm *vm, struct finding *f)
+static void after_reset(struct watch *watch, const struct event *first)
 {
-	uint64_t shared = 0;
-
-	for (size_t i = 0; i < vm->left.n; i++)
-		shared += still_shared(vm, vm->left.ranges[i].gfn, vm->left.ranges[i].npages, f);
-	return shared;
-}
-
-static void after_reset(struct watch *watch)
-{
+	struct collect collect = collect_but(first);
 	const struct vm *vm = watch->vm;
 	struct finding *f;
-	uint64_t shared = vm->host.known ? add_left(vm, NULL) : vm->left.pages;
+	uint64_t shared;
 
+	if (vm->host.known)
+		add_left(vm, &collect);
+	shared = vm->host.known ? collect.pages : vm->left.pages;
 	if (shared <= setting(watch, FINDING_LEFT_SHARED, SETTING_PAGES))
 		return;
 	f = watch_case(watch, &detect_left_shared, NULL, 0, 0);
@@ -85,7 +89,8 @@ static void after_reset(struct watch *watch)
 	f->pages += shared;
 	if (vm->host.known) {
 		f->values[AFTER_RESET] += shared;
-		add_left(vm, f);
+		collect.f = f;
+		add_left(vm, &collect);
 		watch_raise(watch, f, SEVERITY_WARNING);
 		return;
 	}
@@ -98,16 +103,11 @@ static void after_reset(struct watch *watch)
 
 /* ---- kexec ---- */
 
-/* First is the new kernel's first conversion to shared; NULL: none came. */
 static void after_kexec(struct watch *watch, const struct event *first)
 {
-	struct collect collect = {};
+	struct collect collect = collect_but(first);
 	struct finding *f;
 
-	if (first) {
-		collect.skip = first->gpa >> 12;
-		collect.nskip = first->npages;
-	}
 	vm_ranges(watch->vm, PLANE_GUEST, add_shared, &collect);
 	if (collect.pages <= setting(watch, FINDING_LEFT_SHARED, SETTING_PAGES))
 		return;
@@ -116,6 +116,7 @@ static void after_kexec(struct watch *watch, const struct event *first)
 		return;
 	f->pages += collect.pages;
 	f->values[AFTER_KEXEC] += collect.pages;
+	f->certainty = CERTAINTY_LIKELY; /* nobody said that it was kexec */
 	watch_raise(watch, f, SEVERITY_WARNING);
 	collect.f = f;
 	vm_ranges(watch->vm, PLANE_GUEST, add_shared, &collect);
@@ -139,9 +140,10 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 		}
 		if (left->reset_ns && event->now_ns > left->reset_ns) {
 			left->reset_ns = 0; /* the guest runs: what is shared now, is */
-			after_reset(watch);
+			after_reset(watch, event);
 		}
 	}
+	watch_await(watch, FINDING_LEFT_SHARED, left->reset_ns || left->kexec_ns);
 }
 
 static void on_tick(struct watch *watch, void *state)
@@ -151,12 +153,13 @@ static void on_tick(struct watch *watch, void *state)
 
 	if (left->reset_ns && (watch->ended || watch->now_ns - left->reset_ns >= grace)) {
 		left->reset_ns = 0;
-		after_reset(watch);
+		after_reset(watch, NULL);
 	}
 	if (left->kexec_ns && !watch->ended && watch->now_ns - left->kexec_ns >= grace) {
 		left->kexec_ns = 0;
 		after_kexec(watch, NULL);
 	}
+	watch_await(watch, FINDING_LEFT_SHARED, left->reset_ns || left->kexec_ns);
 }
 
 static void describe(const struct finding *f, char *text, size_t size)
@@ -213,6 +216,7 @@ const struct detector detect_left_shared = {
 			[SETTING_PAGES] = {"pages", UNIT_COUNT, 0, "none has to stay", {}},
 		},
 	.events = ON(EVENT_RESET) | ON(EVENT_REPRIVATISED) | ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
+	.needs = TRAIT_AWAITED,
 	.state_size = sizeof(struct left_over),
 	.on_event = on_event,
 	.on_tick = on_tick,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Conversions that no correct guest makes: somebody tries what happens. */
 
-#include "detect/detector.h"
+#include "detect/detect_private.h"
 #include "kvm_abi.h"
 
 /* values: cases of each */
@@ -15,6 +15,11 @@ static bool is_known(uint64_t attrs)
 	       (attrs & KES_MAP_GPA_PAGE_SIZE_MASK) <= LARGEST_PAGE;
 }
 
+static bool is_beyond(const struct event *event)
+{
+	return (event->gpa >> 12) + event->npages > PAGEMAP_FRAMES;
+}
+
 /* Which of the values it is; -1: it is well-formed. */
 static int classify(const struct event *event)
 {
@@ -26,9 +31,14 @@ static int classify(const struct event *event)
 		return EMPTY;
 	if (event->kind == EVENT_REFUSED && event->reason == KES_REASON_WRAP)
 		return WRAPS;
-	if (event->kind != EVENT_REFUSED && (event->gpa >> 12) + event->npages > PAGEMAP_FRAMES)
+	if (event->kind != EVENT_REFUSED && is_beyond(event))
 		return WRAPS; /* KVM looks at 64 bits only */
 	return is_known(event->attrs) ? -1 : ATTRIBUTES;
+}
+
+bool malformed_is_odd(const struct event *event)
+{
+	return is_beyond(event) || !is_known(event->attrs);
 }
 
 static void on_event(struct watch *watch, void *state, const struct event *event)
@@ -47,12 +57,12 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
-		"%llu malformed conversions: %llu at unaligned addresses, %llu of no pages, %llu "
+		"%llu malformed conversion%s: %llu at unaligned addresses, %llu of no pages, %llu "
 		"beyond all addresses, %llu with attributes that mean nothing or are of another "
 		"ABI",
-		(unsigned long long)f->count, (unsigned long long)f->values[UNALIGNED],
-		(unsigned long long)f->values[EMPTY], (unsigned long long)f->values[WRAPS],
-		(unsigned long long)f->values[ATTRIBUTES]);
+		(unsigned long long)f->count, plural(f->count),
+		(unsigned long long)f->values[UNALIGNED], (unsigned long long)f->values[EMPTY],
+		(unsigned long long)f->values[WRAPS], (unsigned long long)f->values[ATTRIBUTES]);
 }
 
 const struct detector detect_malformed = {
@@ -78,6 +88,7 @@ const struct detector detect_malformed = {
 	.settings = {SETTINGS_COMMON(
 		3, MINUTE_NS, MINUTE_NS, "one or two may be a bug, three look like trying")},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED) | ON(EVENT_REFUSED) | ON(EVENT_ABI_DOUBT),
+	.needs = TRAIT_ODD,
 	.on_event = on_event,
 	.describe = describe,
 };

@@ -53,7 +53,8 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 {
 	struct waiting *waiting = state;
 
-	if (!watch_outside(watch, event->gpa >> 12, event->npages))
+	/* Where memory is not known yet it will be at the next tick, or never. */
+	if (watch->vm->n_memslots && !watch_outside(watch, event->gpa >> 12, event->npages))
 		return;
 	if (waiting->n == WAITING)
 		flush(watch, waiting, waiting->conversions[0].now_ns);
@@ -74,9 +75,11 @@ static void on_tick(struct watch *watch, void *state)
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
-		"of %llu conversions that name frames without memory, %llu pages to share and %llu "
-		"pages to make private lie outside of every memslot",
-		(unsigned long long)f->count, (unsigned long long)f->values[TO_SHARED],
+		"%llu conversion%s of frames outside of every memslot: %llu page%s to shared, %llu "
+		"to "
+		"private",
+		(unsigned long long)f->count, plural(f->count),
+		(unsigned long long)f->values[TO_SHARED], plural(f->values[TO_SHARED]),
 		(unsigned long long)f->values[TO_PRIVATE]);
 }
 
@@ -107,6 +110,7 @@ const struct detector detect_outside = {
 				{}},
 		},
 	.events = ON(EVENT_CONVERTED),
+	.needs = TRAIT_OUTSIDE,
 	.state_size = sizeof(struct waiting),
 	.on_event = on_event,
 	.on_tick = on_tick,

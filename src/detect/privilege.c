@@ -17,8 +17,8 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 
 static void describe(const struct finding *f, char *text, size_t size)
 {
-	say(text, size, "a program in the guest, not its kernel, tried %llu conversions",
-		(unsigned long long)f->count);
+	say(text, size, "a program in the guest, not its kernel, tried %llu conversion%s",
+		(unsigned long long)f->count, plural(f->count));
 }
 
 const struct detector detect_privilege = {

@@ -58,6 +58,7 @@ const struct detector detect_redundant = {
 					"private"}}},
 		},
 	.events = ON(EVENT_CONVERTED),
+	.needs = TRAIT_REDUNDANT,
 	.on_event = on_event,
 	.describe = describe,
 };

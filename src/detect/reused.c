@@ -30,6 +30,14 @@ static void remember(struct failed *failed, uint64_t gfn, uint64_t npages)
 	failed->next = (failed->next + 1) % FAILED;
 }
 
+static bool any(const struct failed *failed)
+{
+	for (size_t i = 0; i < FAILED; i++)
+		if (failed->list[i].npages)
+			return true;
+	return false;
+}
+
 static void used(
 	struct watch *watch, const struct failed *failed, const struct event *event, int how)
 {
@@ -73,6 +81,7 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 	default: /* reset */
 		*failed = (struct failed){};
 	}
+	watch_await(watch, FINDING_REUSED, any(failed));
 }
 
 static void describe(const struct finding *f, char *text, size_t size)
@@ -107,6 +116,7 @@ const struct detector detect_reused = {
 		"kernel leaks such pages on purpose, as it should.",
 	.settings = {SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one is one too many")},
 	.events = ON(EVENT_DENIED) | ON(EVENT_CONVERTED) | ON(EVENT_FAULT) | ON(EVENT_RESET),
+	.needs = TRAIT_AWAITED,
 	.state_size = sizeof(struct failed),
 	.on_event = on_event,
 	.describe = describe,

@@ -6,8 +6,6 @@
 
 #include "detect/detector.h"
 
-enum { WHICH }; /* values: the sacred range, counted from 1 */
-
 static bool concerns(const struct sacred *sacred, const struct vm *vm)
 {
 	char name[VM_NAME_SIZE + 4];
@@ -51,8 +49,9 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 
 static void describe(const struct finding *f, char *text, size_t size)
 {
-	say(text, size, "%llu pages were shared that must stay private, in %llu conversions",
-		(unsigned long long)f->pages, (unsigned long long)f->count);
+	say(text, size, "%llu page%s shared that must stay private, in %llu conversion%s",
+		(unsigned long long)f->pages, plural(f->pages), (unsigned long long)f->count,
+		plural(f->count));
 }
 
 const struct detector detect_sacred = {
@@ -76,6 +75,7 @@ const struct detector detect_sacred = {
 		"if it was the VMM, stop the VM.",
 	.settings = {SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one page is one too many")},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_ATTRIBUTES),
+	.needs = TRAIT_TO_SHARED,
 	.on_event = on_event,
 	.describe = describe,
 };

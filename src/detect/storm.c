@@ -9,22 +9,23 @@ enum { PEAK, SHARE }; /* values: conversions a second; percent of the host's at 
 
 /* A bucket that leaks at `rate` and holds `burst`: kept as the time at which it would be empty. */
 struct storm {
-	uint64_t empty_ns;
+	uint64_t empty_ns, drop_ns;
 	uint64_t n, since_ns; /* conversions in this second */
 	uint64_t host;        /* of all VMs, when it began */
 };
 
 static void on_event(struct watch *watch, void *state, const struct event *event)
 {
-	uint64_t drop_ns = SECOND_NS / MAX(setting(watch, FINDING_STORM, SETTING_RATE), 1ull);
 	uint64_t burst = setting(watch, FINDING_STORM, SETTING_BURST);
 	struct storm *storm = state;
 
+	if (!storm->drop_ns) /* a division for each conversion would be felt */
+		storm->drop_ns = SECOND_NS / MAX(setting(watch, FINDING_STORM, SETTING_RATE), 1ull);
 	storm->n++;
-	storm->empty_ns = MAX(storm->empty_ns, watch->now_ns) + drop_ns;
-	if (storm->empty_ns - watch->now_ns <= burst * drop_ns)
+	storm->empty_ns = MAX(storm->empty_ns, watch->now_ns) + storm->drop_ns;
+	if (storm->empty_ns - watch->now_ns <= burst * storm->drop_ns)
 		return;
-	storm->empty_ns -= drop_ns; /* it runs over: full it stays */
+	storm->empty_ns -= storm->drop_ns; /* it runs over: full it stays */
 	watch_case(watch, &detect_storm, event, 0, 0);
 }
 
@@ -34,7 +35,7 @@ static void on_tick(struct watch *watch, void *state)
 	uint64_t host = watch_host_conversions(watch), took_ns;
 	struct storm *storm = state;
 
-	took_ns = MAX(watch->now_ns - storm->since_ns, SECOND_NS / 100);
+	took_ns = MAX(watch->now_ns - MAX(storm->since_ns, watch->first_ns), SECOND_NS / 100);
 	if (f && storm->n) {
 		uint64_t rate = storm->n * SECOND_NS / took_ns;
 
@@ -50,8 +51,8 @@ static void on_tick(struct watch *watch, void *state)
 
 static void describe(const struct finding *f, char *text, size_t size)
 {
-	say(text, size, "%llu conversions beyond what is allowed for",
-		(unsigned long long)f->count);
+	say(text, size, "%llu conversion%s beyond what is allowed for",
+		(unsigned long long)f->count, plural(f->count));
 	if (f->values[PEAK])
 		say(text, size, "; up to %llu a second, %llu%% of all on this host then",
 			(unsigned long long)f->values[PEAK], (unsigned long long)f->values[SHARE]);

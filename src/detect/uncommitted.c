@@ -61,14 +61,16 @@ static void on_tick(struct watch *watch, void *state)
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
-		"%llu conversions were answered with success and not done by the VMM, %llu pages "
-		"are not as the guest believes",
-		(unsigned long long)f->count, (unsigned long long)f->values[MISSING]);
+		"%llu conversion%s answered with success and not done by the VMM, %llu page%s not "
+		"as "
+		"the guest believes",
+		(unsigned long long)f->count, plural(f->count),
+		(unsigned long long)f->values[MISSING], plural(f->values[MISSING]));
 	if (f->values[OTHER_RANGE])
-		say(text, size, "; %llu times it set other pages instead",
+		say(text, size, "; other pages set instead: %llu",
 			(unsigned long long)f->values[OTHER_RANGE]);
 	if (f->values[OPPOSITE])
-		say(text, size, "; %llu times it set them to the opposite",
+		say(text, size, "; set to the opposite: %llu",
 			(unsigned long long)f->values[OPPOSITE]);
 }
 
@@ -93,6 +95,7 @@ const struct detector detect_uncommitted = {
 		"the capture. A VMM that does so on purpose cannot be trusted with the VM.",
 	.settings = {SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one is one too many")},
 	.events = ON(EVENT_CONVERTED),
+	.needs = TRAIT_UNCOMMITTED,
 	.on_event = on_event,
 	.on_tick = on_tick,
 	.describe = describe,

@@ -13,6 +13,7 @@ enum { TO_SHARED, TO_PRIVATE }; /* values: frames */
 
 struct waiting {
 	struct event changes[WAITING]; /* the oldest first */
+	bool early[WAITING];           /* the guest had not done anything yet */
 	size_t n;
 };
 
@@ -31,8 +32,10 @@ static void found(struct watch *watch, const struct event *change)
 static void take_out(struct waiting *waiting, size_t i)
 {
 	waiting->n--;
-	for (; i < waiting->n; i++)
+	for (; i < waiting->n; i++) {
 		waiting->changes[i] = waiting->changes[i + 1];
+		waiting->early[i] = waiting->early[i + 1];
+	}
 }
 
 bool unsolicited_claim(struct watch *watch, uint64_t since_ns, struct event *ret)
@@ -48,16 +51,17 @@ bool unsolicited_claim(struct watch *watch, uint64_t since_ns, struct event *ret
 	return false;
 }
 
-/* Before the guest runs, its VMM prepares it. */
-static bool is_launch(const struct watch *watch)
+/* Before the guest runs, its VMM prepares it: early says that it had not done anything then. That
+ * the VM was only just born may be known later. */
+static bool is_launch(const struct watch *watch, const struct event *change, bool early)
 {
 	uint64_t launch = setting(watch, FINDING_UNSOLICITED, SETTING_LAUNCH);
 
-	if (watch->guest_ns)
+	if (!early)
 		return false;
-	if (watch->reset_ns)
-		return watch->now_ns - watch->reset_ns < launch;
-	return watch->vm->born && watch->now_ns - watch->first_ns < launch;
+	if (watch->reset_ns && change->now_ns >= watch->reset_ns)
+		return change->now_ns - watch->reset_ns < launch;
+	return watch->vm->born && change->now_ns - watch->first_ns < launch;
 }
 
 /* Memory that has just come, or that is not there (any more, or yet). */
@@ -86,10 +90,13 @@ static bool has_open_request(const struct vm *vm, uint64_t before_ns)
 
 static void on_change(struct watch *watch, struct waiting *waiting, const struct event *event)
 {
+	bool early = !watch->guest_ns;
+
 	if (event->ret || event->unsure || event->prompt != PROMPT_NONE ||
-		event->already == event->npages || is_launch(watch) || is_hotplug(watch, event))
+		event->already == event->npages || is_launch(watch, event, early) ||
+		is_hotplug(watch, event))
 		return;
-	if (event->to == PAGE_SHARED && !has_open_request(watch->vm, event->now_ns)) {
+	if (event->to == PAGE_SHARED && !early && !has_open_request(watch->vm, event->now_ns)) {
 		found(watch, event); /* no reset shares pages */
 		return;
 	}
@@ -97,6 +104,7 @@ static void on_change(struct watch *watch, struct waiting *waiting, const struct
 		found(watch, &waiting->changes[0]);
 		take_out(waiting, 0);
 	}
+	waiting->early[waiting->n] = early;
 	waiting->changes[waiting->n] = *event;
 	waiting->changes[waiting->n++].vm = NULL;
 }
@@ -118,6 +126,7 @@ static void on_tick(struct watch *watch, void *state)
 
 	for (size_t i = 0; i < waiting->n;) {
 		struct event change = waiting->changes[i];
+		bool early = waiting->early[i];
 
 		if (!watch->ended && (watch->now_ns - change.now_ns < grace ||
 					     has_open_request(watch->vm, change.ts_ns))) {
@@ -125,17 +134,19 @@ static void on_tick(struct watch *watch, void *state)
 			continue;
 		}
 		take_out(waiting, i);
-		found(watch, &change);
+		if (!is_launch(watch, &change, early))
+			found(watch, &change);
 	}
 }
 
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
-		"the VMM changed %llu pages to shared and %llu to private, in %llu calls, and no "
+		"the VMM changed %llu page%s to shared and %llu to private, in %llu call%s, and no "
 		"guest had asked for it",
-		(unsigned long long)f->values[TO_SHARED], (unsigned long long)f->values[TO_PRIVATE],
-		(unsigned long long)f->count);
+		(unsigned long long)f->values[TO_SHARED], plural(f->values[TO_SHARED]),
+		(unsigned long long)f->values[TO_PRIVATE], (unsigned long long)f->count,
+		plural(f->count));
 }
 
 const struct detector detect_unsolicited = {

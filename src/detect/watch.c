@@ -58,6 +58,14 @@ static void describe_vm(const struct watch *watch, struct finding *f)
 			f->certainty = MIN(f->certainty, CERTAINTY_LIKELY);
 }
 
+/* The first update comes soon, each next one takes twice as long. */
+static uint64_t next_update_ns(const struct finding *f)
+{
+	unsigned int doublings = MIN(f->told - 1, 8u);
+
+	return f->told_ns + MIN(DETECT_UPDATE_NS << doublings, DETECT_UPDATE_MAX_NS);
+}
+
 static void tell(struct watch *watch, struct finding *f, enum finding_phase phase)
 {
 	struct detect *detect = watch->detect;
@@ -67,19 +75,12 @@ static void tell(struct watch *watch, struct finding *f, enum finding_phase phas
 	f->told++;
 	f->told_ns = watch->now_ns;
 	f->told_count = f->count;
+	f->next_ns = next_update_ns(f);
 	if (!detect->options.on_finding)
 		return;
 	r = detect->options.on_finding(detect->options.context, f, phase);
 	if (r && !detect->error)
 		detect->error = r;
-}
-
-/* The first update comes soon, each next one takes twice as long. */
-static uint64_t next_update_ns(const struct finding *f)
-{
-	unsigned int doublings = MIN(f->told - 1, 8u);
-
-	return f->told_ns + MIN(DETECT_UPDATE_NS << doublings, DETECT_UPDATE_MAX_NS);
 }
 
 static void flush_one(struct watch *watch, struct finding *f)
@@ -88,7 +89,7 @@ static void flush_one(struct watch *watch, struct finding *f)
 		return;
 	if (!f->told)
 		tell(watch, f, PHASE_BEGIN);
-	else if (f->count != f->told_count && watch->now_ns >= next_update_ns(f))
+	else if (f->count != f->told_count && watch->now_ns >= f->next_ns)
 		tell(watch, f, PHASE_UPDATE);
 }
 
@@ -192,8 +193,12 @@ void watch_expire(struct watch *watch)
 		struct finding *f = watch->findings[i];
 		uint64_t since;
 
-		if (!f || f->lasting)
+		if (!f)
 			continue;
+		if (f->lasting) {
+			flush_one(watch, f);
+			continue;
+		}
 		since = watch->now_ns - f->last_ns;
 		if (f->state == FINDING_OPEN &&
 			since > setting(watch, (enum finding_kind)i, SETTING_QUIET))
@@ -262,7 +267,8 @@ struct finding *watch_cases(struct watch *watch, const struct detector *detector
 		finding_add_evidence(f, event);
 	if (f->count >= setting(watch, f->kind, SETTING_COUNT))
 		watch_promote(watch, f);
-	watch->detect->touched |= ON(f->kind);
+	if (f->state == FINDING_OPEN && watch->now_ns >= f->next_ns)
+		watch->detect->touched |= ON(f->kind);
 	return f;
 }
 
@@ -281,9 +287,13 @@ struct finding *watch_open(struct watch *watch, const struct detector *detector)
 
 void watch_raise(struct watch *watch, struct finding *finding, enum severity severity)
 {
-	(void)watch;
-	if (severity > finding->severity)
-		finding->severity = severity;
+	if (severity <= finding->severity)
+		return;
+	finding->severity = severity;
+	if (finding->state != FINDING_OPEN)
+		return;
+	finding->next_ns = watch->now_ns; /* that does not wait */
+	watch->detect->touched |= ON(finding->kind);
 }
 
 /* ---- what a detector may ask ---- */

@@ -159,7 +159,8 @@ static void look_at_commit(struct vm *vm, struct event *event)
 
 /* A guest that takes back nearly all it shared, and shares nothing meanwhile, prepares for another
  * kernel (kexec), or for its end. */
-#define STREAK_LEAST 512 /* frames */
+#define STREAK_LEAST       512 /* frames */
+#define STREAK_CONVERSIONS 8   /* one buffer that is freed is no end */
 
 static bool is_reprivatised(struct vm *vm, const struct event *event, uint64_t shared_before)
 {
@@ -171,8 +172,10 @@ static bool is_reprivatised(struct vm *vm, const struct event *event, uint64_t s
 	}
 	if (!streak->shared)
 		streak->shared = shared_before;
+	streak->conversions++;
 	streak->privatised += shared_before > vm->shared ? shared_before - vm->shared : 0;
 	if (streak->told || streak->shared < STREAK_LEAST ||
+		streak->conversions < STREAK_CONVERSIONS ||
 		streak->privatised < streak->shared - streak->shared / 20)
 		return false;
 	streak->told = true;

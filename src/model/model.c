@@ -405,6 +405,11 @@ uint32_t model_next_reading(const struct model *model, uint32_t after, bool any)
 	return 0;
 }
 
+uint64_t model_now(const struct model *model)
+{
+	return model->now_ns;
+}
+
 void model_totals(const struct model *model, struct model_totals *ret)
 {
 	*ret = model->totals;

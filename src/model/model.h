@@ -38,6 +38,9 @@ const struct vm *model_vm(const struct model *model, size_t index);
  * has one and lives. 0 if there is none. */
 uint32_t model_next_reading(const struct model *model, uint32_t after, bool any);
 
+/* The time of the latest record. */
+uint64_t model_now(const struct model *model);
+
 struct model_totals {
 	uint64_t records; /* taken in */
 	uint64_t lost;    /* records, of VMs and of the host together */

@@ -67,6 +67,7 @@ struct left_shared {
 struct streak {
 	uint64_t shared;     /* frames, when it began */
 	uint64_t privatised; /* frames */
+	uint64_t conversions;
 	bool told;
 };
 

@@ -44,7 +44,12 @@ static const unsigned int traits[] = {
 	[EVENT_RESET] = HAS_PAGES | HAS_SEQ,
 	[EVENT_REPRIVATISED] = HAS_PAGES | HAS_SEQ,
 };
-_Static_assert(ARRAY_SIZE(traits) == EVENT_TOLD, "traits for each kind of event");
+_Static_assert(ARRAY_SIZE(traits) == EVENT_TOLD, "traits for each kind of event that is told");
+
+static unsigned int fields_of(const struct event *event)
+{
+	return event->kind < EVENT_TOLD ? traits[event->kind] : 0;
+}
 
 /* ---- JSON ---- */
 
@@ -68,7 +73,7 @@ static void add_vm(json_object *object, const struct event *event)
 	add_u64(object, "vm", vm->id);
 	if (vm->known)
 		add_u64(object, "pid", vm->pid);
-	if (traits[event->kind] & HAS_VM) {
+	if (fields_of(event) & HAS_VM) {
 		add_string(object, "name", vm_label(vm, label, sizeof(label)));
 		add_string(object, "type", vm_type_name(vm->type, type));
 		if (*vm->text[KES_TEXT_UUID])
@@ -78,10 +83,10 @@ static void add_vm(json_object *object, const struct event *event)
 	}
 }
 
-void event_write_json(FILE *out, const struct event *event)
+json_object *event_json(const struct event *event)
 {
 	json_object *object = json_object_new_object();
-	unsigned int has = traits[event->kind];
+	unsigned int has = fields_of(event);
 
 	add_string(object, "schema", "kvm-encstat.event/1");
 	add_u64(object, "ts_ns", event->ts_ns);
@@ -131,7 +136,12 @@ void event_write_json(FILE *out, const struct event *event)
 		add_u64(object, "latency_ns", event->latency_ns);
 	if (has & HAS_SEQ)
 		add_u64(object, "seq", event->seq);
-	json_line(out, object);
+	return object;
+}
+
+void event_write_json(FILE *out, const struct event *event)
+{
+	json_line(out, event_json(event));
 }
 
 /* ---- text ---- */
@@ -249,14 +259,21 @@ static void write_outcome(FILE *out, const struct event *event)
 
 void event_write_text(FILE *out, const struct style *style, const struct event *event)
 {
-	unsigned int has = traits[event->kind];
-	char label[VM_SHORT_SIZE], type[16], time[24];
+	char label[VM_SHORT_SIZE], time[24];
 
 	fputs(time_text(style, event->ts_ns, time), out);
 	if (event->vm)
 		fprintf(out, "  %u %s", event->vm->id, vm_label_short(event->vm, label));
 	else
 		fputs("  host", out);
+	event_write_what(out, event);
+}
+
+void event_write_what(FILE *out, const struct event *event)
+{
+	unsigned int has = fields_of(event);
+	char type[16];
+
 	if (has & HAS_VCPU)
 		fprintf(out, " vcpu %u", event->vcpu);
 	if ((has & HAS_TID) && event->tid)

@@ -20,6 +20,10 @@ struct style {
 /* "kvm-encstat.event/1", see docs/json.md. */
 void event_write_json(FILE *out, const struct event *event);
 void event_write_text(FILE *out, const struct style *style, const struct event *event);
+/* What such a line says behind time and VM, with its end. */
+void event_write_what(FILE *out, const struct event *event);
+/* The caller's. */
+struct json_object *event_json(const struct event *event);
 
 /* ---- the page map of one VM ---- */
 
@@ -58,6 +62,8 @@ const char *vm_label(const struct vm *vm, char *buffer, size_t size);
 /* The same, cut to what a line has room for: then it ends in "...". */
 #define VM_SHORT_SIZE 64
 const char *vm_label_short(const struct vm *vm, char buffer[VM_SHORT_SIZE]);
+/* The same of a name that was taken down before. */
+const char *name_short(const char *name, char buffer[VM_SHORT_SIZE]);
 /* {"id":, "pid":, "name":, "type":}, and "uuid" where it has one; the caller's. */
 struct json_object *vm_json(const struct vm *vm);
 /* The object as one line; it is taken. */

@@ -17,10 +17,17 @@ const char *vm_label(const struct vm *vm, char *buffer, size_t size)
 
 const char *vm_label_short(const struct vm *vm, char buffer[VM_SHORT_SIZE])
 {
-	static const char more[] = "...";
-	char name[VM_NAME_SIZE + 4], label[VM_LABEL_SIZE];
+	char name[VM_NAME_SIZE + 4];
 
 	vm_name(vm, name, sizeof(name));
+	return name_short(name, buffer);
+}
+
+const char *name_short(const char *name, char buffer[VM_SHORT_SIZE])
+{
+	static const char more[] = "...";
+	char label[VM_LABEL_SIZE];
+
 	escape(name, label, sizeof(label));
 	if (strlen(label) < VM_SHORT_SIZE) {
 		memcpy(buffer, label, strlen(label) + 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Records are bytes from outside: whatever they say, the model keeps its invariants, and what is
- * printed of it has no control characters. Build: make fuzz. */
+/* Records are bytes from outside: whatever they say, the model keeps its invariants, detectors stay
+ * within their memory, and what is printed of both has no control characters. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "output/output.h"
+#include "output/findings.h"
 
 static FILE *sink;
 
@@ -12,10 +12,37 @@ static int print(void *context, const struct event *event)
 {
 	const struct style style = {.ascii = true};
 
-	(void)context;
 	event_write_json(sink, event);
 	event_write_text(sink, &style, event);
+	return detect_event(context, event);
+}
+
+static int print_finding(void *context, const struct finding *finding, enum finding_phase phase)
+{
+	const struct style style = {.ascii = true};
+
+	(void)context;
+	finding_event_json(sink, finding, phase);
+	finding_event_text(sink, &style, finding, phase);
 	return 0;
+}
+
+static void print_findings(struct detect *detect)
+{
+	const struct style style = {.ascii = true};
+	const struct finding *const *list;
+	size_t n;
+
+	if (detect_finish(detect))
+		abort();
+	list = detect_findings(detect, &n);
+	for (size_t i = 0; i < n; i++) {
+		finding_explain_json(sink, list[i]);
+		finding_explain_text(sink, &style, list[i]);
+		for (size_t k = 1; k < list[i]->n_ranges; k++)
+			if (list[i]->ranges[k - 1].gfn >= list[i]->ranges[k].gfn)
+				abort();
+	}
 }
 
 static void print_all(const struct model *model)
@@ -48,6 +75,9 @@ static void check(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct model_options options = {.on_event = print, .max_ended = 2};
+	struct detect_options detect_options = {.on_finding = print_finding, .keep = true};
+	struct settings *settings;
+	struct detect *detect;
 	size_t n = size / sizeof(struct kes_record), length;
 	struct kes_record *records;
 	struct model *model;
@@ -57,12 +87,22 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		return 0;
 	records = malloc(n * sizeof(*records) + 1);
 	sink = open_memstream(&text, &length);
-	if (!records || !sink || model_new(&model, &options))
+	if (!records || !sink || settings_new(&settings))
 		abort();
+	detect_options.settings = settings;
+	if (detect_new(&detect, &detect_options))
+		abort();
+	options.context = detect;
+	if (model_new(&model, &options))
+		abort();
+	detect_watch(detect, model);
 	memcpy(records, data, n * sizeof(*records));
 	model_apply(model, records, n);
 	model_finish(model);
+	print_findings(detect);
 	print_all(model);
+	detect_free(&detect);
+	settings_free(&settings);
 	model_free(&model);
 	fclose(sink);
 	check(text, length);
