@@ -74,7 +74,7 @@ says 'findings: since' 0 '^nothing found' "$encstat" replay $liar findings --sin
 says 'findings: since is no time' 2 "since cannot be 'noon'" "$encstat" replay $liar findings --since noon
 says 'findings: bad severity' 2 "severity cannot be 'bad'" "$encstat" replay $liar findings --severity bad
 says 'findings: no configuration' 1 'no file /nonexistent' "$encstat" replay $liar findings --config /nonexistent
-printf 'findings:\n  uncommitted: {enabled: no}\n' >"$work/off.yaml"
+printf 'findings:\n  uncommitted: {enabled: no}\n  KES-002: {enabled: no}\n' >"$work/off.yaml"
 says 'findings: a detector is off' 0 '^nothing found' "$encstat" replay $liar findings --config "$work/off.yaml"
 printf 'findings:\n  uncomitted: {enabled: no}\n' >"$work/bad.yaml"
 says 'findings: a bad configuration' 1 'bad.yaml:2:3: .*uncomitted' \

@@ -24,7 +24,9 @@ static void found(struct watch *watch, const struct event *change)
 
 	if (!f)
 		return;
-	f->values[change->to == PAGE_SHARED ? TO_SHARED : TO_PRIVATE] += change->npages;
+	f->pages -= change->already;
+	f->values[change->to == PAGE_SHARED ? TO_SHARED : TO_PRIVATE] +=
+		change->npages - change->already;
 	if (change->to == PAGE_SHARED)
 		watch_raise(watch, f, SEVERITY_CRITICAL);
 }
@@ -81,6 +83,15 @@ static bool is_hotplug(struct watch *watch, const struct event *change)
 	return false;
 }
 
+/* What the guest said these pages are, they become: late, perhaps, but not unasked. */
+static bool is_as_declared(const struct vm *vm, const struct event *change)
+{
+	uint64_t counts[PAGE_STATES], pages;
+
+	pages = vm_count_range(vm, PLANE_GUEST, change->gpa >> 12, change->npages, counts);
+	return counts[change->to] == pages;
+}
+
 static bool has_open_request(const struct vm *vm, uint64_t before_ns)
 {
 	uint64_t oldest;
@@ -94,7 +105,7 @@ static void on_change(struct watch *watch, struct waiting *waiting, const struct
 
 	if (event->ret || event->unsure || event->prompt != PROMPT_NONE ||
 		event->already == event->npages || is_launch(watch, event, early) ||
-		is_hotplug(watch, event))
+		is_hotplug(watch, event) || is_as_declared(watch->vm, event))
 		return;
 	if (event->to == PAGE_SHARED && !early && !has_open_request(watch->vm, event->now_ns)) {
 		found(watch, event); /* no reset shares pages */
@@ -157,11 +168,14 @@ const struct detector detect_unsolicited = {
 	.certainty = CERTAINTY_CERTAIN,
 	.leans_on = {[PLANE_HOST] = true},
 	.what = "The VMM set memory attributes of pages while the guest had no request open for "
-		"them and had not faulted on them, and they were not so before. Launch (until the "
-		"guest asks for something, at most `launch`), resets, memory that was plugged in "
-		"within `hotplug`, and pages outside of memory do not count. Pages made shared "
-		"make "
-		"it critical.",
+		"them "
+		"and had not faulted on them, and they were not so before. Launch (until the guest "
+		"asks "
+		"for something, at most `launch`), resets, memory that was plugged in within "
+		"`hotplug`, "
+		"pages outside of memory, and changes that make pages what the guest had declared "
+		"them "
+		"to be do not count. Pages made shared make it critical.",
 	.why = "Only the guest knows what its pages hold. Pages taken from private to shared lose "
 	       "their content or, with a VMM that lies, are where the host reads; the guest sees "
 	       "it at its next access at the earliest.",

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/param.h> /* MIN */
+#include <sys/param.h> /* MIN, MAX */
 
 #include "base/cleanup.h"
 #include "detect/detect_private.h"
@@ -213,18 +213,20 @@ void watch_expire(struct watch *watch)
 
 /* ---- cases ---- */
 
-static void begin(struct watch *watch, const struct detector *detector, struct finding *f)
+static void begin(
+	struct watch *watch, const struct detector *detector, struct finding *f, uint64_t begin_ns)
 {
 	*f = (struct finding){
 		.kind = detector->kind,
 		.severity = detector->severity,
 		.certainty = detector->certainty,
 		.vm = watch->vm ? watch->vm->id : 0,
-		.begin_ns = watch->now_ns,
+		.begin_ns = begin_ns,
 	};
 }
 
-static struct finding *open_or_new(struct watch *watch, const struct detector *detector)
+static struct finding *open_or_new(
+	struct watch *watch, const struct detector *detector, uint64_t now_ns)
 {
 	struct finding **f = &watch->findings[detector->kind];
 	uint64_t window = setting(watch, detector->kind, SETTING_WINDOW);
@@ -235,9 +237,10 @@ static struct finding *open_or_new(struct watch *watch, const struct detector *d
 			watch->detect->error = watch->detect->error ?: -ENOMEM;
 			return NULL;
 		}
-		begin(watch, detector, *f);
-	} else if ((*f)->state == FINDING_PENDING && watch->now_ns - (*f)->begin_ns > window) {
-		begin(watch, detector, *f);
+		begin(watch, detector, *f, now_ns);
+	} else if ((*f)->state == FINDING_PENDING && now_ns > (*f)->begin_ns &&
+		   now_ns - (*f)->begin_ns > window) {
+		begin(watch, detector, *f, now_ns);
 	}
 	return *f;
 }
@@ -255,11 +258,15 @@ void watch_promote(struct watch *watch, struct finding *f)
 struct finding *watch_cases(struct watch *watch, const struct detector *detector,
 	const struct event *event, uint64_t gfn, uint64_t npages, uint64_t count)
 {
-	struct finding *f = open_or_new(watch, detector);
+	/* Some cases wait until it is clear what they are: they have the time at which they were.
+	 */
+	uint64_t now_ns = event ? event->now_ns : watch->now_ns;
+	struct finding *f = open_or_new(watch, detector, now_ns);
 
 	if (!f)
 		return NULL;
-	f->last_ns = watch->now_ns;
+	f->begin_ns = MIN(f->begin_ns, now_ns);
+	f->last_ns = MAX(f->last_ns, now_ns);
 	f->count += count;
 	f->pages += npages;
 	finding_add_range(f, gfn, npages, count);
