@@ -22,6 +22,7 @@ struct yaml {
 /* What is being built. */
 struct builder {
 	struct yaml *yaml;
+	const char *source;
 	struct {
 		struct yaml_node *node;
 		struct yaml_node *last; /* its last item or key */
@@ -241,15 +242,33 @@ static int check_duplicates(struct builder *b, const struct yaml_node *mapping, 
 
 /* ---- events ---- */
 
+/* libfyaml 0.7.12 reads 'a''''b' as a'''b or worse, and then never frees some of it; a '' may also
+ * go wrong where a text in quotes goes on in another line. */
+static bool is_misread(const struct builder *b, struct fy_token *token)
+{
+	const struct fy_mark *start = fy_token_start_mark(token), *end = fy_token_end_mark(token);
+	const char *quotes;
+
+	if (fy_token_scalar_style(token) != FYSS_SINGLE_QUOTED || !start || !end)
+		return false;
+	quotes = start->line == end->line ? "''''" : "''";
+	return memmem(b->source + start->input_pos, end->input_pos - start->input_pos, quotes,
+		strlen(quotes));
+}
+
 static int take_scalar(struct builder *b, struct fy_event *event)
 {
-	enum fy_scalar_style style = fy_token_scalar_style(event->scalar.value);
+	struct fy_token *token = event->scalar.value;
 	struct yaml_node *node;
 	size_t length = 0;
-	const char *text = fy_token_get_text(event->scalar.value, &length);
+	const char *text;
 	uint32_t code;
 	int r;
 
+	if (is_misread(b, token))
+		return refuse(b, "several '' in a row, or in several lines; write this text in "
+				 "double quotes");
+	text = fy_token_get_text(token, &length);
 	if (!text && length)
 		return error_set(b->err, -ENOMEM, "out of memory");
 	for (size_t i = 0, step; i < length; i += step) { /* escapes in quotes make them, too */
@@ -261,7 +280,7 @@ static int take_scalar(struct builder *b, struct fy_event *event)
 	r = new_node(b, YAML_SCALAR, text, length, &node);
 	if (r < 0)
 		return r;
-	node->plain = style == FYSS_PLAIN;
+	node->plain = fy_token_scalar_style(token) == FYSS_PLAIN;
 	return add_node(b, node);
 }
 
@@ -478,6 +497,7 @@ int yaml_parse(
 		return error_set(
 			err, -EFBIG, "%s: larger than %u bytes", yaml->label, YAML_MAX_BYTES);
 	b.yaml = yaml;
+	b.source = text;
 	r = check_bytes(&b, text, size);
 	if (!r && size)
 		r = read_events(&b, text, size);

@@ -65,6 +65,16 @@ static void test_bytes(void **state)
 	BAD("\xef\xbb\xbf\x01", "f:1:1: a control character, 0x01");
 	BAD("a: \"x\\0y\"", "f:1:4: a text with a NUL byte in it");
 	BAD("a: \"\\x00\"", "f:1:4: a text with a NUL byte in it");
+	BAD("a: 'x''''y'", "f:1:4: several '' in a row, or in several lines; write this text in "
+			   "double quotes");
+	BAD("a: 'x'''''", "f:1:4: several '' in a row, or in several lines; write this text in "
+			  "double quotes");
+	BAD("a: 'x\n  ''y'", "f:1:4: several '' in a row, or in several lines; write this text in "
+			     "double quotes");
+	BAD("''''''''''''", "f:1:1: several '' in a row, or in several lines; write this text in "
+			    "double quotes");
+	BAD("- {a: '''''x', b: c}", "f:1:7: several '' in a row, or in several lines; write this "
+				    "text in double quotes");
 	BAD("a: \"\\ud800\"", "f:1:5: double-quoted scalar has invalid UTF8 escape");
 }
 
@@ -257,6 +267,8 @@ static void test_walk(void **state)
 	check_walk("- x\n-\ty\n- - z", "[x@1:3 y@2:3 [z@3:5 ]@3:3 ]@1:1 ");
 	check_walk("\xef\xbb\xbf\xc3\xa9: \xe2\x82\xac\r\n'\"': |\n  t\n  u\n",
 		"(\xc3\xa9=\xe2\x82\xac@1:4 \"=t\nu\n@3:1 )@1:1 ");
+	check_walk("- ''''\n- '''x''y'''\n- \"''''\"\n- x''''y\n- 'a\n  b'",
+		"['@1:3 'x'y'@2:3 ''''@3:3 x''''y@4:3 a b@5:3 ]@1:1 ");
 	check_walk("[a: b]", "[(a=b@1:5 )@1:2 ]@1:1 ");
 	check_walk("---\na: b\n...\n", "(a=b@2:4 )@2:1 ");
 }
