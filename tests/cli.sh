@@ -86,6 +86,7 @@ says 'explain: a kind by name' 0 '^KES-003 .storm' "$encstat" explain storm
 says 'explain: a kind by id' 0 'What to do' "$encstat" explain kes-003
 says 'explain: one finding' 0 'HOST: NOT DONE' "$encstat" replay $liar explain KES-001.1.1
 says 'explain: one that is not there' 1 'there is no finding .KES-002.1.1' "$encstat" replay $liar explain KES-002.1.1
+says 'explain: one finding, live, at once' 2 'replay FILE explain KES-001.1.1' "$encstat" explain KES-001.1.1
 says 'explain: nonsense' 2 "'sturm' is no finding" "$encstat" explain sturm
 equal 'cli: explain --json has the records' 8 \
 	"$("$encstat" replay $liar explain KES-001.1.1 --json 2>/dev/null | jq '.evidence | length')"

@@ -6,28 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Length of the UTF-8 character at text, and its code; 0 if it is none (Unicode 15, table 3-7). */
-static size_t decode(const unsigned char *text, uint32_t *ret_code)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length = text[0] < 0x80       ? 1
-			: text[0] >> 5 == 6  ? 2
-			: text[0] >> 4 == 14 ? 3
-			: text[0] >> 3 == 30 ? 4
-					     : 0;
-	uint32_t code = length == 1 ? text[0] : text[0] & (0x7fu >> length);
-
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3f);
-	}
-	if (!length || code < least[length] || code > 0x10ffff ||
-		(code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	*ret_code = code;
-	return length;
-}
+#include "base/utf8.h"
 
 static bool is_harmless(uint32_t code)
 {
@@ -66,7 +45,7 @@ char *escape(const char *text, char *out, size_t size)
 
 	while (*at) {
 		uint32_t code;
-		size_t length = decode(at, &code);
+		size_t length = utf8_decode(at, 4, &code);
 
 		if (length && is_harmless(code) && code != '\\') {
 			if (used + length >= size)

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/utf8.h"
 
 struct yaml {
 	char *label; /* of the file, escaped */
@@ -70,30 +71,6 @@ __attribute__((format(printf, 2, 3))) static int refuse(
 
 /* ---- the bytes ---- */
 
-/* Length of the UTF-8 character at text, and its code; 0 if it is none (Unicode 15, table 3-7). */
-static size_t decode(const unsigned char *text, size_t size, uint32_t *ret_code)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t length = text[0] < 0x80       ? 1
-			: text[0] >> 5 == 6  ? 2
-			: text[0] >> 4 == 14 ? 3
-			: text[0] >> 3 == 30 ? 4
-					     : 0;
-	uint32_t code = length == 1 ? text[0] : text[0] & (0x7fu >> length);
-
-	if (!length || length > size)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3f);
-	}
-	if (code < least[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	*ret_code = code;
-	return length;
-}
-
 /* Nobody sees it in an editor, or YAML has no place for it. */
 static bool is_control(uint32_t code)
 {
@@ -109,7 +86,7 @@ static int check_bytes(struct builder *b, const unsigned char *text, size_t size
 
 	b->line = b->column = 1;
 	for (size_t i = 0; i < size; i += length, before = code) { /* continue: no character */
-		length = decode(text + i, size - i, &code);
+		length = utf8_decode(text + i, size - i, &code);
 		if (!length)
 			return refuse(b, "a byte 0x%02x that is not UTF-8", text[i]);
 		if (!code)
@@ -272,7 +249,7 @@ static int take_scalar(struct builder *b, struct fy_event *event)
 	if (!text && length)
 		return error_set(b->err, -ENOMEM, "out of memory");
 	for (size_t i = 0, step; i < length; i += step) { /* escapes in quotes make them, too */
-		step = decode((const unsigned char *)text + i, length - i, &code);
+		step = utf8_decode((const unsigned char *)text + i, length - i, &code);
 		if (!step || !code)
 			return refuse(b, "a text with %s in it",
 				step ? "a NUL byte" : "bytes that are not UTF-8");

@@ -78,6 +78,16 @@ static int run(const struct options *options, struct error *err)
 		manual_explain(stdout, detector, KES_VM_DEFAULT);
 		return EXIT_DONE;
 	}
+	if (is_full_id(options->id) && !options->file && !options->command &&
+		options->duration_s < 0) {
+		error_set(err, -EINVAL,
+			"explain: a single finding is known while its records are read");
+		error_advise(err,
+			"kvm-encstat replay FILE explain %s explains it from a capture; "
+			"--duration or a command make one live",
+			options->id);
+		return EXIT_USAGE;
+	}
 	if (is_full_id(options->id))
 		return session_run(options, &reader, false, err);
 	error_set(err, -EINVAL, "explain: '%s' is no finding",

@@ -74,7 +74,11 @@ static int finish(void *context, const struct style *style, const struct model *
 static int run(const struct options *options, struct error *err)
 {
 	struct reader reader = {
-		.findings = finish, .context = (void *)options, .wants_resident = true};
+		.findings = finish,
+		.context = (void *)options,
+		.wants_resident = true,
+		.endless = true,
+	};
 
 	return session_run(options, &reader, false, err);
 }
@@ -83,7 +87,8 @@ const struct command command_findings = {
 	.name = "findings",
 	.arguments = "[VM] [--since TIME] [--severity LEVEL] [--json] [-- COMMAND ...]",
 	.summary = "what is suspicious in what VMs, VMMs and the host do",
-	.text = "Watches for --duration or until the end of COMMAND, and lists what it found: each "
+	.text = "Watches until Ctrl-C, --duration, or the end of COMMAND, and lists what it found: "
+		"each "
 		"pattern\n"
 		"once, with how often, where, when, and how certain. Over a capture it finds what "
 		"it "

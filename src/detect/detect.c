@@ -233,6 +233,9 @@ int detect_finish(struct detect *detect)
 {
 	int r;
 
+	detect->host.finished = true;
+	for (size_t i = 0; i < detect->n_watches; i++)
+		detect->watches[i]->finished = true;
 	tick(detect, detect->now_ns);
 	r = detect->error;
 	detect->error = 0;

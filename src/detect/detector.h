@@ -134,14 +134,20 @@ struct watch {
 	/* detect.c's own */
 	uint32_t awaited; /* ON() of finding kinds */
 	const uint64_t (*values)[SETTINGS_MAX];
-	uint32_t enabled; /* ON() of finding kinds */
-	bool ended;
+	uint32_t enabled;     /* ON() of finding kinds */
+	bool ended, finished; /* the VM has ended; the records have: see watch_is_over() */
 	uint64_t ticked_ns;
 	struct finding *findings[FINDING_KINDS]; /* pending or open; NULL: none */
 	uint32_t numbers[FINDING_KINDS];
 	uint32_t kept;
 	void *state;
 };
+
+/* Nothing more comes of it: what waits is decided now. */
+static inline bool watch_is_over(const struct watch *watch)
+{
+	return watch->ended || watch->finished;
+}
 
 static inline uint64_t setting(const struct watch *watch, enum finding_kind kind, int which)
 {

@@ -151,7 +151,7 @@ static void on_tick(struct watch *watch, void *state)
 	uint64_t grace = setting(watch, FINDING_LEFT_SHARED, SETTING_GRACE);
 	struct left_over *left = state;
 
-	if (left->reset_ns && (watch->ended || watch->now_ns - left->reset_ns >= grace)) {
+	if (left->reset_ns && (watch_is_over(watch) || watch->now_ns - left->reset_ns >= grace)) {
 		left->reset_ns = 0;
 		after_reset(watch, NULL);
 	}

@@ -66,7 +66,7 @@ static void on_tick(struct watch *watch, void *state)
 {
 	uint64_t grace = setting(watch, FINDING_OUTSIDE, SETTING_GRACE);
 
-	if (watch->ended)
+	if (watch_is_over(watch))
 		flush(watch, state, UINT64_MAX);
 	else if (watch->now_ns > grace)
 		flush(watch, state, watch->now_ns - grace);

@@ -18,7 +18,8 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 	if (!f)
 		return;
 	f->lasting = true;
-	f->values[MISSING] += event->npages - event->committed;
+	f->values[MISSING] +=
+		event->npages - watch_outside(watch, gfn, event->npages) - event->committed;
 	if (!unsolicited_claim(watch, event->ts_ns, &instead))
 		return;
 	finding_add_evidence(f, &instead);

@@ -6,6 +6,8 @@
  */
 #include "detect/unsolicited.h"
 
+#include <sys/param.h> /* MIN */
+
 #define WAITING 16
 
 enum { SETTING_LAUNCH = SETTING_OWN, SETTING_HOTPLUG, SETTING_GRACE };
@@ -17,13 +19,15 @@ struct waiting {
 	size_t n;
 };
 
-static void found(struct watch *watch, const struct event *change)
+/* certainty: that nothing else explains it. */
+static void found(struct watch *watch, const struct event *change, enum certainty certainty)
 {
 	struct finding *f =
 		watch_case(watch, &detect_unsolicited, change, change->gpa >> 12, change->npages);
 
 	if (!f)
 		return;
+	f->certainty = MIN(f->certainty, certainty);
 	f->pages -= change->already;
 	f->values[change->to == PAGE_SHARED ? TO_SHARED : TO_PRIVATE] +=
 		change->npages - change->already;
@@ -108,11 +112,11 @@ static void on_change(struct watch *watch, struct waiting *waiting, const struct
 		is_hotplug(watch, event) || is_as_declared(watch->vm, event))
 		return;
 	if (event->to == PAGE_SHARED && !early && !has_open_request(watch->vm, event->now_ns)) {
-		found(watch, event); /* no reset shares pages */
+		found(watch, event, CERTAINTY_CERTAIN); /* no reset shares pages */
 		return;
 	}
 	if (waiting->n == WAITING) {
-		found(watch, &waiting->changes[0]);
+		found(watch, &waiting->changes[0], CERTAINTY_LIKELY);
 		take_out(waiting, 0);
 	}
 	waiting->early[waiting->n] = early;
@@ -138,15 +142,17 @@ static void on_tick(struct watch *watch, void *state)
 	for (size_t i = 0; i < waiting->n;) {
 		struct event change = waiting->changes[i];
 		bool early = waiting->early[i];
+		bool waits = watch->now_ns - change.now_ns < grace ||
+			     has_open_request(watch->vm, change.ts_ns);
 
-		if (!watch->ended && (watch->now_ns - change.now_ns < grace ||
-					     has_open_request(watch->vm, change.ts_ns))) {
+		if (waits && !watch_is_over(watch)) {
 			i++;
 			continue;
 		}
 		take_out(waiting, i);
-		if (!is_launch(watch, &change, early))
-			found(watch, &change);
+		if (!is_launch(watch, &change, early)) /* a reset may be what it is part of */
+			found(watch, &change,
+				waits && !watch->ended ? CERTAINTY_POSSIBLE : CERTAINTY_CERTAIN);
 	}
 }
 

@@ -124,19 +124,26 @@ void manual_list(FILE *out)
 
 /* ---- man ---- */
 
-static void roff(FILE *out, const char *text)
+void manual_roff(FILE *out, const char *text, bool begins)
 {
-	if (*text == '.' || *text == '\'')
+	bool bold = false;
+
+	if (begins && (*text == '.' || *text == '\''))
 		fputs("\\&", out);
 	for (; *text; text++)
 		if (*text == '-')
 			fputs("\\-", out);
 		else if (*text == '\\')
 			fputs("\\e", out);
-		else if (*text == '`') /* `name` in our tables */
-			fputs("\"", out);
+		else if (*text == '`')
+			fputs((bold = !bold) ? "\\fB" : "\\fP", out);
 		else
 			fputc(*text, out);
+}
+
+static void roff(FILE *out, const char *text)
+{
+	manual_roff(out, text, true);
 	fputc('\n', out);
 }
 
@@ -183,7 +190,8 @@ static void roff_detector(FILE *out, const struct detector *detector)
 void manual_findings(FILE *out)
 {
 	fputs(".\\\" SPDX-License-Identifier: GPL-2.0-only\n"
-	      ".\\\" Made by `kvm-encstat explain --manual findings`: change src/detect/, not this file.\n"
+	      ".\\\" Made by `kvm-encstat explain --manual findings`: change src/detect/, not this "
+	      "file.\n"
 	      ".TH KVM\\-ENCSTAT\\-FINDINGS 7 \"\" \"kvm\\-encstat\" \"kvm\\-encstat manual\"\n"
 	      ".SH NAME\nkvm\\-encstat\\-findings \\- what kvm\\-encstat finds suspicious\n"
 	      ".SH DESCRIPTION\n"

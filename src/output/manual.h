@@ -4,6 +4,7 @@
 #ifndef OUTPUT_MANUAL_H
 #define OUTPUT_MANUAL_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "detect/detector.h"
@@ -20,6 +21,9 @@ void manual_findings(FILE *out);
 
 /* man/kvm-encstat.yaml.5 */
 void settings_manual(FILE *out);
+
+/* Text for man(7), `words` in bold. begins: at the start of a line. */
+void manual_roff(FILE *out, const char *text, bool begins);
 
 /* "10s", "64M", "6%": a setting's value. */
 #define SETTING_TEXT_SIZE 24

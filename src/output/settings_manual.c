@@ -5,26 +5,6 @@
 #include "base/cleanup.h"
 #include "detect/settings.h"
 
-/* ---- roff ---- */
-
-/* Text as it is, `words` in bold. begins: at the start of a line. */
-static void roff(FILE *out, const char *text, bool begins)
-{
-	bool bold = false;
-
-	if (begins && (*text == '.' || *text == '\''))
-		fputs("\\&", out);
-	for (; *text; text++)
-		if (*text == '-')
-			fputs("\\-", out);
-		else if (*text == '\\')
-			fputs("\\e", out);
-		else if (*text == '`')
-			fputs((bold = !bold) ? "\\fB" : "\\fP", out);
-		else
-			fputc(*text, out);
-}
-
 /* Lines of a text as lines of roff. */
 static void paragraphs(FILE *out, const char *const *lines, size_t n)
 {
@@ -32,7 +12,7 @@ static void paragraphs(FILE *out, const char *const *lines, size_t n)
 		if (lines[i][0] == '.') /* a request, ready to be written */
 			fputs(lines[i], out);
 		else
-			roff(out, lines[i], true);
+			manual_roff(out, lines[i], true);
 		fputc('\n', out);
 	}
 }
@@ -168,7 +148,7 @@ static void write_types(FILE *out)
 	fputs("VM types are\n", out);
 	for (uint32_t type = 0; type < KES_VM_TYPE_MAX; type++) {
 		fputs(".B ", out);
-		roff(out, vm_type_name(type, buffer), false);
+		manual_roff(out, vm_type_name(type, buffer), false);
 		fputs(type + 2 < KES_VM_TYPE_MAX     ? "\\fR,\\fP\n"
 			: type + 1 < KES_VM_TYPE_MAX ? "\nand\n"
 						     : "\\fR.\\fP\n",
@@ -188,7 +168,7 @@ static void write_sacred_defaults(FILE *out)
 
 		fprintf(out, ".br\n0x%llx\\-0x%llx: ", (unsigned long long)sacred->gfn << 12,
 			(unsigned long long)((sacred->gfn + sacred->npages) << 12) - 1);
-		roff(out, sacred->name, false);
+		manual_roff(out, sacred->name, false);
 		fputc('\n', out);
 	}
 }
@@ -217,11 +197,11 @@ static const char *unit_name(enum unit unit)
 /* A row: both texts are from our tables. */
 static void write_row(FILE *out, const char *first, const char *value, const char *reason)
 {
-	roff(out, first, true);
+	manual_roff(out, first, true);
 	fputc('\t', out);
-	roff(out, value, false);
+	manual_roff(out, value, false);
 	fputs("\tT{\n", out);
-	roff(out, reason, true);
+	manual_roff(out, reason, true);
 	fputs("\nT}\n", out);
 }
 
@@ -246,11 +226,11 @@ static void write_detector(FILE *out, const struct detector *detector)
 	char id[FINDING_ID_SIZE];
 
 	fputs(".SS \"", out);
-	roff(out, detector->name, false);
+	manual_roff(out, detector->name, false);
 	fputs(" (", out);
-	roff(out, finding_kind_id(detector->kind, id), false);
+	manual_roff(out, finding_kind_id(detector->kind, id), false);
 	fputs(")\"\n", out);
-	roff(out, detector->title, true);
+	manual_roff(out, detector->title, true);
 	fputs("\n.PP\n.TS\nlb lb lb\nl l lx.\nSETTING\tDEFAULT\tREASON\n", out);
 	for (int i = 0; i < SETTINGS_MAX && detector->settings[i].name; i++)
 		write_setting(out, &detector->settings[i]);
