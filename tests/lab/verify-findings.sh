@@ -123,6 +123,8 @@ expect loss 4 KES-021 \
 if [ "$kernel" = sw-protected ]; then
 	expect uncommitted 4 KES-001 \
 		"KES-001/1 warning certain vm-end 7 57 [[4096,2,1],[4100,4,1],[5120,17,1],[8192,3,1],[8448,7,1],[8704,11,1],[8960,13,1]]"
+	expect uncommitted-late 4 KES-001 \
+		"KES-001/1 warning certain resolved 3 15 [[4096,7,1],[8192,3,1],[8448,5,1]]"
 	expect unsolicited 4 KES-002 \
 		"KES-002/1 critical certain vm-end 5 59 [[4100,4,1],[4352,3,1],[8192,32,1],[8448,7,1],[8704,13,1]]"
 	expect fault-loop 4 KES-010 "KES-010/1 warning certain resolved 13 6 [[10752,1,13]]
@@ -151,6 +153,16 @@ for run in "$found"/*.ke; do
 	run=$(basename -s .ke "$run")
 	case $run in silent | silent-plain | *-not) ended "$run" 0 ;; *) ended "$run" 4 ;; esac
 done
+
+# told RUN: the findings as events tell them: those that begin, with their end, as they are in the end
+told() {
+	# shellcheck disable=SC2046
+	"$encstat" replay "$found/$1.ke" events --findings --json $(config_of "$1") 2>/dev/null |
+		jq -sc '[.[] | select(.schema == "kvm-encstat.finding/1")] | group_by(.id) | map(select(.[0].phase == "begin") |
+			[.[-1] | .id, .state, .count, .found_ns, .last_ns]) | sort[]'
+}
+equal "$(name "findings: events tell all of them, from begin to end")" \
+	"$(jq -sc 'map([.id, .state, .count, .found_ns, .last_ns]) | sort[]' "$found/loud.out")" "$(told loud)"
 
 # ---- without trampolines: the same, but for what depends on how quick the guest was ----
 
