@@ -43,7 +43,7 @@ $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 
 # ---- the C half ------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard src/base/*.c src/model/*.c src/capture/*.c src/detect/*.c src/output/*.c src/cli/*.c)
+SOURCES := $(wildcard src/base/*.c src/model/*.c src/capture/*.c src/detect/*.c src/policy/*.c src/output/*.c src/cli/*.c)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
 all: $(B)/kvm-encstat

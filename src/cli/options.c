@@ -152,6 +152,42 @@ static int set_severity(struct options *options, const char *value, struct error
 	return bad_value(err, "--severity", value, "it is info, notice, warning or critical");
 }
 
+static int set_policy(struct options *options, const char *value, struct error *err)
+{
+	(void)err;
+	options->policy = value;
+	return 0;
+}
+
+static int set_ask(
+	struct options *options, const char *value, enum page_state to, struct error *err)
+{
+	if (options->ask) {
+		error_set(err, -EINVAL, "--share and --private ask for one thing at a time");
+		return -EINVAL;
+	}
+	options->ask = value;
+	options->ask_to = to;
+	return 0;
+}
+
+static int set_share(struct options *options, const char *value, struct error *err)
+{
+	return set_ask(options, value, PAGE_SHARED, err);
+}
+
+static int set_private(struct options *options, const char *value, struct error *err)
+{
+	return set_ask(options, value, PAGE_PRIVATE, err);
+}
+
+static int set_capture(struct options *options, const char *value, struct error *err)
+{
+	(void)err;
+	options->file = value;
+	return 0;
+}
+
 static int set_config(struct options *options, const char *value, struct error *err)
 {
 	(void)err;
@@ -183,6 +219,13 @@ static const struct row {
 	{OPT_CONFIG, 0, "config", "FILE", "settings, instead of " CONFIG_PATH, set_config},
 	{OPT_MANUAL, 0, "manual", "PAGE", "write kvm-encstat-findings(7), or settings: (5)",
 		set_manual},
+	{OPT_POLICY, 'p', "policy", "PATH",
+		"a file, or a directory of files, instead of " POLICY_PATH, set_policy},
+	{OPT_ASK, 0, "share", "RANGE", "ask for these pages to become shared: 0x1000+4K",
+		set_share},
+	{OPT_ASK, 0, "private", "RANGE", "ask for these pages to become private", set_private},
+	{OPT_CAPTURE, 0, "capture", "FILE", "VMs of a capture, instead of those that run",
+		set_capture},
 	{OPT_ABI, 0, "abi", "ABI",
 		"how hypercall 12 reads: map-gpa-range (default) or page-enc-status", set_abi},
 	{OPT_DURATION, 'd', "duration", "SECONDS", "watch for so long", set_duration},
@@ -284,6 +327,21 @@ static int bad_option(struct error *err, const struct command *command, int valu
 	return usage(err, command, value == ':' ? "wants a value after" : "does not know", word);
 }
 
+/* A word that is no option. -EINVAL: the command has no use for it. */
+static int take_word(struct options *options, const struct command *command, const char *word)
+{
+	const char **taken = command->takes_id ? &options->id : &options->vm;
+
+	if (options->n_args < command->takes_args) {
+		options->args[options->n_args++] = word;
+		return 0;
+	}
+	if (!(command->takes_vm || command->takes_id) || *taken)
+		return -EINVAL;
+	*taken = word;
+	return 0;
+}
+
 /* Words before --: options and at most one VM, or finding, in any order. */
 static int parse_words(struct options *options, const struct command *command, int argc,
 	char **argv, struct error *err)
@@ -297,15 +355,15 @@ static int parse_words(struct options *options, const struct command *command, i
 	for (;;) {
 		value = getopt_long(argc, argv, letters, longs, NULL);
 		if (value == -1 && optind < argc) { /* a word that is no option */
-			const char **taken = command->takes_id ? &options->id : &options->vm;
-
-			if (!(command->takes_vm || command->takes_id) || *taken)
+			if (take_word(options, command, argv[optind]))
 				return usage(err, command, "does not take", argv[optind]);
-			*taken = argv[optind++];
+			optind++;
 			continue;
 		}
 		if (value == -1)
-			return 0;
+			return options->n_args == command->takes_args
+				       ? 0
+				       : usage(err, command, "wants", command->arguments);
 		if (value == 'h') {
 			options_help(command);
 			return 1;

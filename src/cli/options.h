@@ -25,6 +25,8 @@ enum exit_status {
 	EXIT_FOUND = 4,   /* done, and what was found is worth a look */
 };
 
+#define OPTIONS_ARGS 3
+
 struct options {
 	enum format format;
 	enum plane plane;
@@ -43,8 +45,13 @@ struct options {
 	const char *since;      /* NULL: not given */
 	const char *manual;     /* the page to write; NULL: none */
 	const char *config;     /* NULL: CONFIG_PATH, if it is there */
-	double duration_s;      /* negative: not given */
-	size_t ring_bytes;      /* 0: not given */
+	const char *policy;     /* NULL: POLICY_PATH */
+	const char *ask;        /* a range to convert; NULL: not given */
+	enum page_state ask_to;
+	const char *args[OPTIONS_ARGS]; /* words, for a command that takes_args */
+	size_t n_args;
+	double duration_s; /* negative: not given */
+	size_t ring_bytes; /* 0: not given */
 	const char *output;
 	const char *save;
 	const char *vm;   /* NULL: not given */
@@ -54,7 +61,8 @@ struct options {
 	char **words;     /* the whole command line from the command's name on, for takes_words */
 };
 
-#define CONFIG_PATH "/etc/kvm-encstat/kvm-encstat.yaml"
+#define POLICY_PATH  "/etc/kvm-encstat/policy.d"
+#define CONFIG_PATH  "/etc/kvm-encstat/kvm-encstat.yaml"
 
 /* The options a command may take, as bits. */
 enum option_bit {
@@ -78,6 +86,9 @@ enum option_bit {
 	OPT_SEVERITY = 1 << 17,
 	OPT_CONFIG = 1 << 18,
 	OPT_MANUAL = 1 << 19,
+	OPT_POLICY = 1 << 20,
+	OPT_ASK = 1 << 21,
+	OPT_CAPTURE = 1 << 22,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,
@@ -93,6 +104,7 @@ struct command {
 	unsigned int options;
 	bool takes_vm;
 	bool takes_id;      /* of a finding */
+	size_t takes_args;  /* so many words, no more and no less */
 	bool takes_command; /* after -- */
 	bool takes_words;   /* parses its words itself */
 	bool replays;       /* may follow `replay FILE` */

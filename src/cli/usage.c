@@ -13,6 +13,7 @@ const struct command *const commands[] = {
 	&command_map,
 	&command_findings,
 	&command_explain,
+	&command_policy,
 	&command_record,
 	&command_replay,
 	&command_doctor,

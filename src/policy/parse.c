@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Policy files: man/kvm-encstat-policy.5 is their form. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "policy/policy_private.h"
+
+#define PRIORITY_MAX 1000000
+
+/* ---- memory ---- */
+
+static int keep(struct policies *policies, void *memory)
+{
+	void **grown = reallocarray(policies->memory, policies->n_memory + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	policies->memory = grown;
+	grown[policies->n_memory++] = memory;
+	return 0;
+}
+
+void *policies_alloc(struct policies *policies, size_t n, size_t size)
+{
+	void *memory = calloc(n ? n : 1, size);
+
+	if (memory && keep(policies, memory)) {
+		free(memory);
+		return NULL;
+	}
+	return memory;
+}
+
+const char *policies_text(struct policies *policies, const char *text)
+{
+	char *copy = policies_alloc(policies, strlen(text) + 1, 1);
+
+	if (copy)
+		memcpy(copy, text, strlen(text));
+	return copy;
+}
+
+void policies_free(struct policies **pointer)
+{
+	struct policies *policies = *pointer;
+
+	if (!policies)
+		return;
+	for (size_t i = 0; i < policies->n_memory; i++)
+		free(policies->memory[i]);
+	free(policies->memory);
+	free(policies->list);
+	free(policies);
+	*pointer = NULL;
+}
+
+int policy_each(const struct yaml_node *node, yaml_item_fn fn, void *context, struct error *err)
+{
+	return node->type == YAML_LIST ? yaml_each_item(node, fn, context, err)
+				       : fn(context, node, err);
+}
+
+/* ---- which VMs ---- */
+
+struct words {
+	struct policies *policies;
+	const char **list;
+	size_t *n;
+};
+
+static int read_word(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct words *words = context;
+	const char *text;
+	int r = yaml_get_string(node, POLICY_TEXT_MAX, &text, err);
+
+	if (r)
+		return r;
+	if (*words->n == POLICY_NAMES)
+		return yaml_error(node, err, "more than %d words", POLICY_NAMES);
+	text = policies_text(words->policies, text);
+	if (!text)
+		return error_set(err, -ENOMEM, "out of memory");
+	words->list[(*words->n)++] = text;
+	return 0;
+}
+
+struct selecting {
+	struct policies *policies;
+	struct policy *policy;
+};
+
+#define WORDS(function, member)                                                             \
+	static int function(void *context, const struct yaml_node *node, struct error *err) \
+	{                                                                                   \
+		struct selecting *selecting = context;                                      \
+		struct words words = {selecting->policies, selecting->policy->vms.member,   \
+			&selecting->policy->vms.n_##member};                                \
+                                                                                            \
+		return policy_each(node, read_word, &words, err);                           \
+	}
+WORDS(read_names, names)
+WORDS(read_uuids, uuids)
+WORDS(read_cgroups, cgroups)
+WORDS(read_comms, comms)
+
+static int read_uid(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct selecting *selecting = context;
+	struct selection *vms = &selecting->policy->vms;
+	uint64_t uid;
+	int r = yaml_get_uint(node, 0, UINT32_MAX, &uid, err);
+
+	if (r)
+		return r;
+	if (vms->n_uids == POLICY_NAMES)
+		return yaml_error(node, err, "more than %d users", POLICY_NAMES);
+	vms->uids[vms->n_uids++] = (uint32_t)uid;
+	return 0;
+}
+
+static int read_uids(void *context, const struct yaml_node *node, struct error *err)
+{
+	return policy_each(node, read_uid, context, err);
+}
+
+static int read_type(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct selecting *selecting = context;
+	const char *names[KES_VM_TYPE_MAX];
+	char buffer[16];
+	size_t type;
+	int r;
+
+	for (uint32_t i = 0; i < KES_VM_TYPE_MAX; i++)
+		names[i] = vm_type_name(i, buffer);
+	r = yaml_choose(node, "VM type", names, ARRAY_SIZE(names), &type, err);
+	if (!r)
+		selecting->policy->vms.types |= 1u << type;
+	return r;
+}
+
+static int read_types(void *context, const struct yaml_node *node, struct error *err)
+{
+	return policy_each(node, read_type, context, err);
+}
+
+static int read_vms(void *context, const struct yaml_node *node, struct error *err)
+{
+	static const struct yaml_field fields[] = {
+		{"name", read_names, false},
+		{"uuid", read_uuids, false},
+		{"uid", read_uids, false},
+		{"cgroup", read_cgroups, false},
+		{"comm", read_comms, false},
+		{"type", read_types, false},
+	};
+
+	return yaml_each_field(node, fields, ARRAY_SIZE(fields), context, err);
+}
+
+/* ---- one policy ---- */
+
+static int read_name(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct selecting *selecting = context;
+	const char *text;
+	int r = yaml_get_string(node, POLICY_TEXT_MAX, &text, err);
+
+	if (r)
+		return r;
+	selecting->policy->name = policies_text(selecting->policies, text);
+	return selecting->policy->name ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+static int read_priority(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct selecting *selecting = context;
+	uint64_t priority;
+	int r = yaml_get_uint(node, 0, PRIORITY_MAX, &priority, err);
+
+	if (!r)
+		selecting->policy->priority = (uint32_t)priority;
+	return r;
+}
+
+static int read_mode(void *context, const struct yaml_node *node, struct error *err)
+{
+	static const char *const names[] = {"monitor", "enforce"};
+	struct selecting *selecting = context;
+	size_t mode;
+	int r = yaml_choose(node, "mode", names, ARRAY_SIZE(names), &mode, err);
+
+	if (!r)
+		selecting->policy->mode = (enum kes_mode)mode;
+	return r;
+}
+
+static int read_rule(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct selecting *selecting = context;
+	struct policy *policy = selecting->policy;
+
+	if (policy->n_rules == KES_RULES)
+		return yaml_error(node, err, "more than %d rules in one policy", KES_RULES);
+	return policy_read_rule(selecting->policies, policy, policy->file, node, err);
+}
+
+static int read_rules(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct selecting *selecting = context;
+	int r;
+
+	selecting->policy->rules =
+		policies_alloc(selecting->policies, KES_RULES, sizeof(*selecting->policy->rules));
+	if (!selecting->policy->rules)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = yaml_each_item(node, read_rule, context, err);
+	if (!r && !selecting->policy->n_rules)
+		return yaml_wants(node, err, "a list of rules");
+	return r;
+}
+
+struct file_reading {
+	struct policies *policies;
+	const char *file;
+};
+
+static int read_policy(void *context, const struct yaml_node *node, struct error *err)
+{
+	static const struct yaml_field fields[] = {
+		{"name", read_name, true},
+		{"priority", read_priority, true},
+		{"mode", read_mode, true},
+		{"vms", read_vms, false},
+		{"rules", read_rules, true},
+	};
+	struct file_reading *reading = context;
+	struct policies *policies = reading->policies;
+	struct policy *grown =
+		reallocarray(policies->list, policies->n + 1, sizeof(*policies->list));
+	struct selecting selecting = {.policies = policies};
+	int r;
+
+	if (!grown)
+		return error_set(err, -ENOMEM, "out of memory");
+	policies->list = grown;
+	selecting.policy = &grown[policies->n];
+	*selecting.policy = (struct policy){.file = reading->file, .line = node->line};
+	r = yaml_each_field(node, fields, ARRAY_SIZE(fields), &selecting, err);
+	if (!r)
+		r = policy_check_reach(selecting.policy, err);
+	if (!r)
+		policies->n++;
+	return r;
+}
+
+static int read_list(void *context, const struct yaml_node *node, struct error *err)
+{
+	return yaml_each_item(node, read_policy, context, err);
+}
+
+/* ---- a range by itself ---- */
+
+int policy_parse_range(const char *text, struct frames *ret, struct error *err)
+{
+	_cleanup_(yaml_free) struct yaml *yaml = NULL;
+	struct yaml_range range;
+	int r = yaml_parse(&yaml, "range", text, strlen(text), err);
+
+	if (!r)
+		r = yaml_get_range(yaml_root(yaml), &range, err);
+	if (r)
+		return r;
+	if (range.start % 4096 || range.size % 4096 || (range.start + range.size - 1) >> 52) {
+		error_set(err, -EINVAL, "a range has whole pages, below 2^52: 0x1000+4K");
+		return -EINVAL;
+	}
+	*ret = (struct frames){range.start >> 12, range.size >> 12};
+	return 0;
+}
+
+/* ---- files ---- */
+
+static int read_document(
+	struct policies *policies, const struct yaml *yaml, const char *label, struct error *err)
+{
+	static const struct yaml_field fields[] = {{"policies", read_list, true}};
+	struct file_reading reading = {policies, policies_text(policies, label)};
+
+	if (!reading.file)
+		return error_set(err, -ENOMEM, "out of memory");
+	return yaml_each_field(yaml_root(yaml), fields, ARRAY_SIZE(fields), &reading, err);
+}
+
+static int read_file(struct policies *policies, const char *path, struct error *err)
+{
+	_cleanup_(yaml_free) struct yaml *yaml = NULL;
+	int r = yaml_open(&yaml, path, err);
+
+	if (r == -ENOENT) {
+		error_set(err, r, "there is no file %s", path);
+		error_advise(err, "kvm-encstat-policy(5) says what is in it");
+	}
+	return r ? r : read_document(policies, yaml, path, err);
+}
+
+static int is_yaml(const struct dirent *entry)
+{
+	size_t n = strlen(entry->d_name);
+
+	return n > 5 && *entry->d_name != '.' && !strcmp(entry->d_name + n - 5, ".yaml");
+}
+
+static int read_directory(struct policies *policies, const char *path, struct error *err)
+{
+	struct dirent **entries;
+	int n = scandir(path, &entries, is_yaml, alphasort), r = 0;
+
+	if (n < 0)
+		return error_set(err, -errno, "reading %s failed: %s", path, strerror(errno));
+	for (int i = 0; i < n; i++) {
+		_cleanup_free_ char *file = NULL;
+
+		if (!r && asprintf(&file, "%s/%s", path, entries[i]->d_name) < 0)
+			r = error_set(err, -ENOMEM, "out of memory");
+		if (!r)
+			r = read_file(policies, file, err);
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+/* The highest priority first; of equal ones, which never select the same VM, the first. */
+static int by_priority(const void *a, const void *b)
+{
+	const struct policy *x = a, *y = b;
+
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	return strcmp(x->file, y->file) ?: (x->line > y->line) - (x->line < y->line);
+}
+
+static int finish(struct policies *policies, struct error *err)
+{
+	if (policies->n)
+		qsort(policies->list, policies->n, sizeof(*policies->list), by_priority);
+	return policies_check(policies, err);
+}
+
+static int policies_new(struct policies **ret, struct error *err)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+int policies_load(struct policies **ret, const char *path, struct error *err)
+{
+	_cleanup_(policies_free) struct policies *policies = NULL;
+	struct stat st;
+	int r = policies_new(&policies, err);
+
+	if (r)
+		return r;
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		r = read_directory(policies, path, err);
+	else
+		r = read_file(policies, path, err);
+	if (!r)
+		r = finish(policies, err);
+	if (!r)
+		*ret = TAKE_PTR(policies);
+	return r;
+}
+
+int policies_parse(
+	struct policies **ret, const char *label, const void *text, size_t size, struct error *err)
+{
+	_cleanup_(policies_free) struct policies *policies = NULL;
+	_cleanup_(yaml_free) struct yaml *yaml = NULL;
+	int r = policies_new(&policies, err);
+
+	if (!r)
+		r = yaml_parse(&yaml, label, text, size, err);
+	if (!r)
+		r = read_document(policies, yaml, label, err);
+	if (!r)
+		r = finish(policies, err);
+	if (!r)
+		*ret = TAKE_PTR(policies);
+	return r;
+}

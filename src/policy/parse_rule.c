@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Rules: what they do, what they are about, and when they match. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "detect/detector.h"
+#include "policy/policy_private.h"
+
+#define FRAMES_MAX (1ull << 40)
+#define PAGE_BYTES 4096ull
+
+#define ASK_ANY (KES_ASK_PRIVATE | KES_ASK_SHARED)
+
+struct rule_reading {
+	struct policies *policies;
+	struct policy_rule *rule;
+	const struct yaml_node *action, *by, *numbers, *limit, *place, *errno_node, *kinds;
+	struct kes_rate *rate; /* that is read */
+	bool about_findings;
+};
+
+/* ---- what it does, and what it is about ---- */
+
+static int read_about(struct rule_reading *reading, enum kes_action action,
+	const struct yaml_node *node, struct error *err)
+{
+	static const char *const names[] = {"private", "shared", "any", "hypercall", "finding"};
+	static const uint8_t asks[] = {KES_ASK_PRIVATE, KES_ASK_SHARED, ASK_ANY, KES_ASK_OTHER, 0};
+	size_t which;
+	int r;
+
+	if (reading->action)
+		return yaml_error(node->key, err,
+			"a rule has one action, and this one has '%s' already",
+			reading->action->text);
+	r = yaml_choose(node, "subject", names, ARRAY_SIZE(names), &which, err);
+	if (r)
+		return r;
+	reading->action = node->key;
+	reading->about_findings = !asks[which];
+	reading->rule->compiled.action = (uint8_t)action;
+	reading->rule->compiled.asks = asks[which];
+	return 0;
+}
+
+#define ACTION(function, action)                                                            \
+	static int function(void *context, const struct yaml_node *node, struct error *err) \
+	{                                                                                   \
+		return read_about(context, action, node, err);                              \
+	}
+ACTION(read_allow, KES_ALLOW)
+ACTION(read_log, KES_LOG)
+ACTION(read_deny, KES_DENY)
+ACTION(read_freeze, KES_FREEZE)
+ACTION(read_kill, KES_KILL)
+
+static int read_by(void *context, const struct yaml_node *node, struct error *err)
+{
+	static const char *const names[] = {"guest", "vmm", "any"};
+	static const uint8_t askers[] = {KES_BY_GUEST, KES_BY_VMM, KES_BY_GUEST | KES_BY_VMM};
+	struct rule_reading *reading = context;
+	size_t which;
+	int r = yaml_choose(node, "asker", names, ARRAY_SIZE(names), &which, err);
+
+	if (r)
+		return r;
+	reading->by = node;
+	reading->rule->compiled.askers = askers[which];
+	return 0;
+}
+
+static int read_errno(void *context, const struct yaml_node *node, struct error *err)
+{
+	static const char *const names[] = {"EPERM", "EACCES", "EINVAL", "EAGAIN", "EBUSY"};
+	static const int values[] = {EPERM, EACCES, EINVAL, EAGAIN, EBUSY};
+	struct rule_reading *reading = context;
+	size_t which;
+	int r = yaml_choose(node, "error", names, ARRAY_SIZE(names), &which, err);
+
+	if (r)
+		return r;
+	reading->errno_node = node;
+	reading->rule->compiled.err = -values[which];
+	return 0;
+}
+
+/* ---- where ---- */
+
+struct range_list {
+	struct rule_reading *reading;
+	struct frames *list;
+	size_t n;
+};
+
+static int read_range(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct range_list *ranges = context;
+	struct yaml_range range;
+	int r = yaml_get_range(node, &range, err);
+
+	if (r)
+		return r;
+	if (range.start % PAGE_BYTES || range.size % PAGE_BYTES)
+		return yaml_wants(node, err, "whole pages: begin and length multiples of 4K");
+	if ((range.start + range.size - 1) / PAGE_BYTES >= FRAMES_MAX)
+		return yaml_wants(node, err, "addresses below 2^52");
+	ranges->list[ranges->n++] =
+		(struct frames){range.start / PAGE_BYTES, range.size / PAGE_BYTES};
+	return 0;
+}
+
+static size_t count_values(const struct yaml_node *node)
+{
+	size_t n = 0;
+
+	if (node->type != YAML_LIST)
+		return 1;
+	for (const struct yaml_node *item = node->first; item; item = item->next)
+		n++;
+	return n;
+}
+
+static int read_ranges(struct rule_reading *reading, const struct yaml_node *node,
+	struct frames **ret_list, size_t *ret_n, struct error *err)
+{
+	size_t most = count_values(node);
+	struct range_list ranges = {.reading = reading};
+	int r;
+
+	if (!most)
+		return yaml_wants(node, err, "a range such as 0x1000+4K, or a list of them");
+	if (most > KES_RANGES)
+		return yaml_error(
+			node, err, "%zu ranges; a VM may have %d in all", most, KES_RANGES);
+	ranges.list = policies_alloc(reading->policies, most, sizeof(*ranges.list));
+	if (!ranges.list)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = policy_each(node, read_range, &ranges, err);
+	*ret_list = ranges.list;
+	*ret_n = ranges.n;
+	reading->place = node;
+	return r;
+}
+
+static int read_touches(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+
+	return read_ranges(reading, node, &reading->rule->touches, &reading->rule->n_touches, err);
+}
+
+static int read_within(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+
+	return read_ranges(reading, node, &reading->rule->within, &reading->rule->n_within, err);
+}
+
+/* ---- how much ---- */
+
+static int read_pages(
+	const struct yaml_node *node, uint64_t least, uint64_t *ret, struct error *err)
+{
+	uint64_t bytes;
+	int r = yaml_get_bytes(node, least * PAGE_BYTES, FRAMES_MAX * PAGE_BYTES, &bytes, err);
+
+	if (r)
+		return r;
+	if (bytes % PAGE_BYTES)
+		return yaml_wants(node, err, "whole pages, that is a multiple of 4K");
+	*ret = bytes / PAGE_BYTES;
+	return 0;
+}
+
+static int read_larger(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+
+	reading->limit = node;
+	return read_pages(node, 1, (uint64_t *)&reading->rule->compiled.larger, err);
+}
+
+static int read_unaligned(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+	uint64_t frames = 0;
+	int r = read_pages(node, 2, &frames, err);
+
+	if (r)
+		return r;
+	if (frames & (frames - 1))
+		return yaml_wants(node, err, "a power of two, such as 2M");
+	reading->limit = node;
+	reading->rule->compiled.alignment = frames;
+	return 0;
+}
+
+static bool is_percent(const struct yaml_node *node)
+{
+	return node->type == YAML_SCALAR && *node->text &&
+	       node->text[strlen(node->text) - 1] == '%';
+}
+
+static int read_shared_above(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+	uint64_t percent;
+	int r;
+
+	reading->limit = node;
+	if (!is_percent(node))
+		return read_pages(node, 0, (uint64_t *)&reading->rule->compiled.shared_above, err);
+	r = yaml_get_percent(node, 1, 100, &percent, err);
+	if (!r)
+		reading->rule->compiled.percent = (uint32_t)percent;
+	return r;
+}
+
+static int read_baseline(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+
+	reading->rule->compiled.above_baseline = 1;
+	return read_shared_above(context, node, err);
+}
+
+static int read_per_second(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+	uint64_t n;
+	int r = yaml_get_uint(node, 1, KES_TOKENS_MAX, &n, err);
+
+	if (!r)
+		reading->rate->per_second = (uint32_t)n;
+	return r;
+}
+
+static int read_burst(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+	uint64_t n;
+	int r = yaml_get_uint(node, 1, KES_TOKENS_MAX, &n, err);
+
+	if (!r)
+		reading->rate->burst = (uint32_t)n;
+	return r;
+}
+
+static int read_rate(struct rule_reading *reading, struct kes_rate *rate,
+	const struct yaml_node *node, struct error *err)
+{
+	static const struct yaml_field fields[] = {
+		{"per-second", read_per_second, true},
+		{"burst", read_burst, true},
+	};
+
+	reading->limit = node;
+	reading->rate = rate;
+	return yaml_each_field(node, fields, ARRAY_SIZE(fields), reading, err);
+}
+
+static int read_conversions(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+
+	return read_rate(reading, &reading->rule->compiled.conversions, node, err);
+}
+
+static int read_page_rate(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+
+	return read_rate(reading, &reading->rule->compiled.pages, node, err);
+}
+
+/* ---- who ---- */
+
+static int read_from(void *context, const struct yaml_node *node, struct error *err)
+{
+	static const char *const names[] = {"user"};
+	struct rule_reading *reading = context;
+	size_t which;
+	int r = yaml_choose(node, "privilege", names, ARRAY_SIZE(names), &which, err);
+
+	if (!r)
+		reading->rule->compiled.user = 1;
+	return r;
+}
+
+/* ---- hypercall numbers, findings ---- */
+
+static int read_number(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+	uint64_t nr;
+	int r;
+
+	if (node->type == YAML_SCALAR && !strcmp(node->text, "above")) {
+		reading->rule->compiled.numbers |= 1u << (KES_NUMBERS - 1);
+		return 0;
+	}
+	r = yaml_get_uint(node, 0, KES_NUMBERS - 2, &nr, err);
+	if (!r)
+		reading->rule->compiled.numbers |= 1u << nr;
+	return r;
+}
+
+static int read_numbers(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+
+	reading->numbers = node;
+	reading->rule->compiled.numbers = 0;
+	return policy_each(node, read_number, reading, err);
+}
+
+static int read_kind(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+	const struct detector *detector =
+		detector_find(node->type == YAML_SCALAR ? node->text : "");
+
+	if (!detector)
+		return yaml_wants(node, err, "a kind of finding, such as storm or KES-003");
+	reading->rule->findings |= ON(detector->kind);
+	return 0;
+}
+
+static int read_kinds(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct rule_reading *reading = context;
+
+	reading->kinds = node;
+	return policy_each(node, read_kind, reading, err);
+}
+
+/* ---- what goes together ---- */
+
+/* What a key is for, where that is not what the rule is about. */
+static int out_of_place(const struct yaml_node *node, const char *what, struct error *err)
+{
+	return yaml_error(node->key ? node->key : node, err, "'%s' is for rules about %s",
+		node->key ? node->key->text : "it", what);
+}
+
+static int check(
+	const struct rule_reading *reading, const struct yaml_node *item, struct error *err)
+{
+	const struct kes_rule *rule = &reading->rule->compiled;
+	bool converts = rule->asks & ASK_ANY;
+
+	if (!reading->action)
+		return yaml_error(item, err,
+			"a rule wants an action: allow, log, deny, freeze or kill, such as deny: "
+			"shared");
+	if (reading->about_findings != (reading->kinds != NULL))
+		return reading->kinds ? out_of_place(reading->kinds, "findings", err)
+				      : yaml_error(reading->action, err,
+						"a rule about findings wants kinds: [...]");
+	if (reading->about_findings && (rule->action == KES_ALLOW || rule->action == KES_DENY))
+		return yaml_error(reading->action, err,
+			"a finding can be answered with log, freeze or kill: it is about what has "
+			"happened");
+	if (!converts && reading->place)
+		return out_of_place(reading->place, "conversions", err);
+	if (!converts && reading->limit && !rule->conversions.per_second)
+		return out_of_place(reading->limit, "conversions", err);
+	if (reading->numbers && rule->asks != KES_ASK_OTHER)
+		return out_of_place(reading->numbers, "hypercalls", err);
+	if (!converts && (rule->askers & KES_BY_VMM))
+		return out_of_place(reading->by, "conversions", err);
+	if (reading->errno_node && rule->action != KES_DENY)
+		return out_of_place(reading->errno_node, "what is denied", err);
+	if (rule->asks == KES_ASK_PRIVATE && (rule->shared_above != KES_FOREVER || rule->percent))
+		return out_of_place(reading->limit, "conversions to shared", err);
+	return 0;
+}
+
+static void begin(struct rule_reading *reading, struct policy_rule *rule, const char *file,
+	const struct yaml_node *item)
+{
+	rule->file = file;
+	rule->line = item->line;
+	rule->compiled = (struct kes_rule){
+		.larger = KES_FOREVER,
+		.shared_above = KES_FOREVER,
+		.err = -EPERM,
+		.askers = KES_BY_GUEST,
+		.numbers = ~0u,
+	};
+	reading->rule = rule;
+}
+
+int policy_read_rule(struct policies *policies, struct policy *policy, const char *file,
+	const struct yaml_node *item, struct error *err)
+{
+	static const struct yaml_field fields[] = {
+		{"allow", read_allow, false},
+		{"log", read_log, false},
+		{"deny", read_deny, false},
+		{"freeze", read_freeze, false},
+		{"kill", read_kill, false},
+		{"by", read_by, false},
+		{"from", read_from, false},
+		{"touches", read_touches, false},
+		{"within", read_within, false},
+		{"larger", read_larger, false},
+		{"unaligned", read_unaligned, false},
+		{"shared-above", read_shared_above, false},
+		{"shared-over-baseline", read_baseline, false},
+		{"conversions", read_conversions, false},
+		{"pages", read_page_rate, false},
+		{"numbers", read_numbers, false},
+		{"kinds", read_kinds, false},
+		{"errno", read_errno, false},
+	};
+	struct rule_reading reading = {.policies = policies};
+	int r;
+
+	begin(&reading, &policy->rules[policy->n_rules], file, item);
+	r = yaml_each_field(item, fields, ARRAY_SIZE(fields), &reading, err);
+	if (!r)
+		r = check(&reading, item, err);
+	if (!r)
+		policy->n_rules++;
+	return r;
+}
+
+/* ---- rules that never decide ---- */
+
+static bool is_unconditional(const struct policy_rule *rule)
+{
+	const struct kes_rule *c = &rule->compiled;
+
+	return !rule->n_touches && !rule->n_within && c->larger == KES_FOREVER && !c->alignment &&
+	       c->shared_above == KES_FOREVER && !c->percent && !c->user &&
+	       !c->conversions.per_second && !c->pages.per_second && !rule->findings;
+}
+
+static bool covers(const struct policy_rule *first, const struct policy_rule *second)
+{
+	const struct kes_rule *a = &first->compiled, *b = &second->compiled;
+
+	return is_unconditional(first) && !second->findings && !(b->asks & ~a->asks) &&
+	       !(b->askers & ~a->askers) && !(b->numbers & ~a->numbers);
+}
+
+int policy_check_reach(const struct policy *policy, struct error *err)
+{
+	for (size_t i = 0; i < policy->n_rules; i++)
+		for (size_t k = 0; k < i; k++) {
+			const struct policy_rule *rule = &policy->rules[i];
+
+			if (!covers(&policy->rules[k], rule))
+				continue;
+			error_set(err, -EINVAL,
+				"%s:%u:1: this rule is never asked: the one in line %u decides "
+				"before it",
+				rule->file, rule->line, policy->rules[k].line);
+			error_advise(err, "put it before that one");
+			return -EINVAL;
+		}
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between parse.c (files, policies, selections) and parse_rule.c (rules). */
+#ifndef POLICY_POLICY_PRIVATE_H
+#define POLICY_POLICY_PRIVATE_H
+
+#include "base/yaml.h"
+#include "policy/policy.h"
+
+#define POLICY_TEXT_MAX 255 /* bytes of a name, a glob, a path */
+
+/* Memory of the policies' own, zeroed, freed with them. NULL: there is none. */
+void *policies_alloc(struct policies *policies, size_t n, size_t size);
+const char *policies_text(struct policies *policies, const char *text);
+
+int policy_read_rule(struct policies *policies, struct policy *policy, const char *file,
+	const struct yaml_node *item, struct error *err);
+
+/* One value, or a list of them: fn for each. */
+int policy_each(const struct yaml_node *node, yaml_item_fn fn, void *context, struct error *err);
+
+/* Names that are there twice, and policies of one priority that may be about the same VM. */
+int policies_check(const struct policies *policies, struct error *err);
+
+/* Rules of the policy that can never decide. */
+int policy_check_reach(const struct policy *policy, struct error *err);
+
+#endif
