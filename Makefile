@@ -74,6 +74,18 @@ $(B)/tests/test_%: tests/unit/test_%.c $(B)/sanitized/libkes.a
 $(B)/kvm-encstat-sanitized: $(B)/sanitized/src/cli/main.o $(B)/sanitized/libkes.a
 	$(call say,LINK,$@)$(CC) $(SANITIZE) $^ $(LIBS) -o $@
 
+# The same questions to both halves of a verdict.
+$(B)/tests/verdict.bpf.o: tests/verdict/verdict.bpf.c | packages
+	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/tests/verdict.skel.h: $(B)/tests/verdict.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name verdict_bpf >$@ 2>$@.log || { cat $@.log; exit 1; }
+
+VERDICT_OBJECTS := $(filter $(B)/src/base/% $(B)/src/model/% $(B)/src/detect/% $(B)/src/policy/%,$(OBJECTS))
+
+$(B)/tests/verdict: tests/verdict/verdict.c $(B)/tests/verdict.skel.h $(VERDICT_OBJECTS)
+	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $< $(VERDICT_OBJECTS) $(LIBS) -o $@
+
 GUEST_SOURCES := $(wildcard tests/guest/*.c tests/guest/*.S)
 
 $(B)/tests/guest: $(GUEST_SOURCES) $(wildcard tests/guest/*.h) include/kvm_abi.h | packages
@@ -94,7 +106,7 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJECTS)
 		-fsanitize=fuzzer $< $(FUZZ_OBJECTS) $(LIBS) -o $@
 
 fuzzers: $(FUZZERS)
-unit: $(UNIT_TESTS)
+unit: $(UNIT_TESTS) $(B)/tests/verdict
 guest: $(B)/tests/guest
 
 check: deps

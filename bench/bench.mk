@@ -44,7 +44,7 @@ $(B)/bench/calls: bench/calls.c bench/bench.h $(B)/bench/calls.skel.h $(BENCH_TO
 $(B)/bench/attributes: bench/attributes.c bench/bench.h $(BENCH_TOOL)
 	$(BENCH_CC) $(LIBS) -o $@
 
-bench: all guest $(BENCH_PROGRAMS)
+bench: all guest $(B)/tests/verdict $(BENCH_PROGRAMS)
 	$(Q)bench/run.sh $(B)
 
 # The peers: what to measure against, and nothing that the tool itself needs.

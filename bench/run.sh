@@ -120,8 +120,9 @@ if [ "$(id -u)" -eq 0 ] && [ -w /dev/kvm ]; then
 	part load
 	part "$b/bench/inventory" "$b/tests/guest" "$work"
 	part "$b/bench/calls"
+	part "$b/tests/verdict" --time
 else
-	printf 'bench: no root or no /dev/kvm: exits, conversion, load, inventory and calls are left out\n' >&2
+	printf 'bench: no root or no /dev/kvm: exits, conversion, load, inventory, calls and verdict are left out\n' >&2
 fi
 lab_part 6.12 calls lab_calls 100000
 lab_part sw-protected attributes
@@ -142,6 +143,7 @@ inventory.lost 0 at-most the same: records lost
 inventory_processes.time 50 below first inventory, 1000 VMs of 32 memslots, a process each
 inventory_processes.lost 0 at-most the same: records lost
 calls.more_than_empty 30 below hooks on ioctls, any other ioctl: more than empty programs
+verdict.one_place 400 below verdict in the kernel, 64 rules and 256 ranges, 4 rules at that place (BPF test runs: synthetic)
 attributes.all.of_set_model 0.2 at-most attributes read back, of KVM's time to set them (emulated)
 attributes.all.growth 1.2 at-most the same: a page of 8 GiB, of one of 1 GiB
 attributes.fragmented.of_set_model 0.2 at-most attributes read back, every second page: of KVM's time

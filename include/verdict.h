@@ -15,6 +15,7 @@
 #define KES_RANGES     256 /* of all its rules together */
 #define KES_BOUNDS     (2 * KES_RANGES)
 #define KES_LEVELS     10      /* 2^9 = KES_BOUNDS */
+#define KES_SIZES      41      /* powers of two of frames: up to 2^40 */
 #define KES_NUMBERS    32      /* hypercall numbers; the last one stands for all above */
 #define KES_FOREVER    (~0ull) /* no limit */
 #define KES_SECOND     1000000000ull
@@ -80,6 +81,10 @@ struct kes_rule_set {
 	__u64 touching; /* rules that want a request to touch one of their ranges */
 	__u64 inside;   /* rules that want it to lie in them, whole */
 	__u64 by_ask[3], by_asker[2], by_number[KES_NUMBERS];
+	__u64 by_size[KES_SIZES]; /* rules that may match a request of 2^i frames and more, but
+				     less than 2^(i + 1) */
+	__u64 limiting;           /* rules about how much is shared: not asked where no page comes to be */
+	__u64 users;              /* rules about user mode */
 	/* The frames at which the rules that have a range there change, sorted. Segment i are the
 	 * frames from bounds[i - 1] on that lie before bounds[i]. */
 	__u64 bounds[KES_BOUNDS];
@@ -116,21 +121,36 @@ struct kes_verdict {
 	__u8 monitored; /* that rule; KES_NO_RULE: none */
 };
 
+/* The verifier looks at a global function once, and takes what it returns for anything: without
+ * that the paths through the loops below are more than it follows. Such a function has to see
+ * itself that its pointers are there. */
+#ifdef __bpf__
+#define KES_STEP    __attribute__((noinline))
+#define KES_HIDE(x) asm volatile("" : "+r"(x)) /* or the compiler drops the checks it needs */
+#else
+#define KES_STEP    static inline
+#define KES_HIDE(x) (void)(x)
+#endif
+#define KES_INLINE static inline __attribute__((always_inline))
+
 _Static_assert(sizeof(struct kes_rule) == 64, "policy: rule");
 _Static_assert(sizeof(struct kes_ask) == 40, "policy: ask");
 _Static_assert(1 << (KES_LEVELS - 1) == KES_BOUNDS, "policy: levels");
 
 /* In which segment a frame is. */
-static inline __attribute__((always_inline)) __u32 kes_segment(
-	const struct kes_rule_set *set, __u64 gfn)
+KES_STEP __u32 kes_segment(const struct kes_rule_set *set, __u64 gfn)
 {
-	__u32 low = 0, high = set->n_bounds;
+	__u32 low = 0, high = set ? set->n_bounds : 0;
+
+	if (!set)
+		return 0;
 
 	for (int i = 0; i < KES_LEVELS; i++) {
 		__u32 middle = (low + high) / 2;
 
 		if (low >= high)
 			break;
+		KES_HIDE(middle);
 		if (middle < KES_BOUNDS && set->bounds[middle] <= gfn)
 			low = middle + 1;
 		else
@@ -140,7 +160,7 @@ static inline __attribute__((always_inline)) __u32 kes_segment(
 }
 
 /* The level of the largest power of two that n segments hold. */
-static inline __attribute__((always_inline)) __u32 kes_level(__u32 n)
+KES_STEP __u32 kes_level(__u32 n)
 {
 	__u32 level = 0;
 
@@ -150,14 +170,26 @@ static inline __attribute__((always_inline)) __u32 kes_level(__u32 n)
 	return level;
 }
 
-/* Rules that may match by place. */
-static inline __attribute__((always_inline)) __u64 kes_placed(
-	const struct kes_rule_set *set, __u64 gfn, __u64 npages)
+/* Which of by_size[] n frames are. */
+KES_STEP __u32 kes_size(__u64 n)
 {
-	__u64 placed = set->touching | set->inside, any, all;
+	__u32 size = 0;
+
+	for (int half = 32; half; half /= 2)
+		if (n >> half) {
+			n >>= half;
+			size += (__u32)half;
+		}
+	return size < KES_SIZES ? size : KES_SIZES - 1;
+}
+
+/* Rules that may match by place. */
+KES_STEP __u64 kes_placed(const struct kes_rule_set *set, __u64 gfn, __u64 npages)
+{
+	__u64 placed = set ? set->touching | set->inside : 0, any, all;
 	__u32 from, to, level, second;
 
-	if (!placed)
+	if (!set || !placed)
 		return ~0ull;
 	if (!npages)
 		return ~placed;
@@ -165,6 +197,9 @@ static inline __attribute__((always_inline)) __u64 kes_placed(
 	to = kes_segment(set, gfn + npages - 1);
 	level = kes_level(to - from + 1);
 	second = to + 1 - (1u << level);
+	KES_HIDE(level);
+	KES_HIDE(from);
+	KES_HIDE(second);
 	if (level >= KES_LEVELS || from > KES_BOUNDS || second > KES_BOUNDS)
 		return ~placed; /* never so: for the verifier */
 	any = set->any[level][from] | set->any[level][second];
@@ -173,7 +208,7 @@ static inline __attribute__((always_inline)) __u64 kes_placed(
 }
 
 /* Whether n tokens are more than the bucket takes now; if not, they are in it. */
-static inline __attribute__((always_inline)) int kes_overflows(
+KES_INLINE int kes_overflows(
 	struct kes_bucket *bucket, const struct kes_rate *rate, __u64 n, __u64 now_ns)
 {
 	__u64 elapsed = now_ns > bucket->last_ns ? now_ns - bucket->last_ns : 0;
@@ -196,8 +231,8 @@ static inline __attribute__((always_inline)) int kes_overflows(
 	return 0;
 }
 
-static inline __attribute__((always_inline)) int kes_too_much(const struct kes_rule *rule,
-	const struct kes_policy_state *state, const struct kes_ask *ask)
+KES_INLINE int kes_too_much(const struct kes_rule *rule, const struct kes_policy_state *state,
+	const struct kes_ask *ask)
 {
 	__u64 shared = state->shared + ask->more;
 
@@ -213,11 +248,13 @@ static inline __attribute__((always_inline)) int kes_too_much(const struct kes_r
 						 state->memory % 100 * rule->percent / 100;
 }
 
-static inline __attribute__((always_inline)) int kes_matches(const struct kes_rule *rule,
-	const struct kes_ask *ask, struct kes_policy_state *state, __u32 i)
+KES_STEP int kes_matches(const struct kes_rule *rule, const struct kes_ask *ask,
+	struct kes_policy_state *state, __u32 i)
 {
 	int limited;
 
+	if (!rule || !ask || !state || i >= KES_RULES)
+		return 0;
 	if (rule->larger != KES_FOREVER && ask->npages <= rule->larger)
 		return 0;
 	if (rule->alignment && ask->gfn % rule->alignment == 0 &&
@@ -237,7 +274,7 @@ static inline __attribute__((always_inline)) int kes_matches(const struct kes_ru
 	return limited;
 }
 
-static inline __attribute__((always_inline)) __u32 kes_lowest(__u64 mask)
+KES_STEP __u32 kes_lowest(__u64 mask)
 {
 	__u32 n = 0;
 
@@ -266,17 +303,25 @@ static inline __attribute__((always_inline)) __u32 kes_lowest(__u64 mask)
 
 /* What becomes of the request. The state's buckets are filled; what is shared is for the caller to
  * keep, who knows what came of it. */
-static inline __attribute__((always_inline)) struct kes_verdict kes_evaluate(
+KES_INLINE struct kes_verdict kes_evaluate(
 	const struct kes_rule_set *set, struct kes_policy_state *state, const struct kes_ask *ask)
 {
 	struct kes_verdict verdict = {KES_ALLOW, KES_NO_RULE, KES_ALLOW, KES_NO_RULE};
 	__u32 nr = ask->nr < KES_NUMBERS ? ask->nr : KES_NUMBERS - 1;
 	__u64 mask = kes_placed(set, ask->gfn, ask->npages);
+	__u32 size = kes_size(ask->npages);
 
 	mask &= set->by_ask[ask->what >> 1 & 1 ? 1 : ask->what >> 2 & 1 ? 2 : 0];
 	mask &= set->by_asker[ask->asker >> 1 & 1];
 	if (ask->asker & KES_BY_GUEST)
 		mask &= set->by_number[nr];
+	KES_HIDE(size);
+	if (size < KES_SIZES)
+		mask &= set->by_size[size];
+	if (!ask->more)
+		mask &= ~set->limiting;
+	if (!ask->cpl)
+		mask &= ~set->users;
 	for (int step = 0; step < KES_RULES && mask; step++) {
 		__u32 i = kes_lowest(mask) & (KES_RULES - 1);
 		const struct kes_rule *rule = &set->rules[i];

@@ -88,6 +88,9 @@ equal 'native: names of VMs that run already' "$(grep -vc '^#' tests/lab/names)"
 	"$(jq -s '[.[] | select(.memory_pages == 5120 and (.name | test("^guest.[0-9]+.$") | not))] | length' "$work/names/json")"
 none 'native: no name brings a control character' "$(LC_ALL=C grep -nP '[\x00-\x09\x0b-\x1f\x7f]' "$work/names/text" "$work/names/json")"
 
+# Both halves judge alike.
+try 'native: a million verdicts, the same in the kernel and in the C half' build/tests/verdict 1000000 7
+
 # What this host cannot prove is not called proved; the hooks on the ioctl are seen firing all the same.
 build/kvm-encstat doctor --selftest --json >"$work/selftest.out" 2>&1
 equal 'native: hooks on changes of attributes fire, whichever this kernel takes' true \

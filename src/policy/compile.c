@@ -85,6 +85,14 @@ static void add_rule(struct kes_rule_set *set, const struct policy_rule *rule, u
 	for (int nr = 0; nr < KES_NUMBERS; nr++)
 		if (rule->compiled.numbers >> nr & 1)
 			set->by_number[nr] |= bit;
+	for (uint32_t size = 0; size < KES_SIZES; size++)
+		if (rule->compiled.larger == KES_FOREVER ||
+			rule->compiled.larger < (2ull << size) - 1)
+			set->by_size[size] |= bit;
+	if (rule->compiled.shared_above != KES_FOREVER || rule->compiled.percent)
+		set->limiting |= bit;
+	if (rule->compiled.user)
+		set->users |= bit;
 	if (rule->n_touches) {
 		set->touching |= bit;
 		mark(set, set->any[0], rule->touches, rule->n_touches, bit);

@@ -172,6 +172,7 @@ try "$(name "signal: the capture is closed")" "$encstat" replay "$out/signal.ke"
 killed=$("$encstat" replay "$out/killed.ke" map --json 2>"$out/killed.replay.err")
 equal "$(name "killed: what was written can be read")" '[[4096,2],[4100,12]]' "$(ranges shared <<<"$killed")"
 matches "$(name "killed: and is marked incomplete")" "$(cat "$out/killed.replay.err")" 'not closed'
+equal "$(name "verdicts are the same in the kernel and in the C half")" 0 "$(cat "$out/verdict.status")"
 equal "$(name "killed: nothing stays in the kernel")" 0 "$(cat "$out/left-behind")"
 equal "$(name "killed: where programs do show while it runs")" 1 "$(cat "$out/while-it-runs")"
 
