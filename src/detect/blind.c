@@ -102,7 +102,8 @@ const struct detector detect_blind = {
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "a hook is there or not"),
 			[SETTING_SLACK] = {"slack", UNIT_COUNT, 64,
-				"exits of other hypercalls, should KVM ever have some", {}},
+				"exits of other hypercalls, should KVM ever have some", {},
+				.may_be_zero = true},
 		},
 	.events = ON(EVENT_HOST),
 	.state_size = sizeof(struct blind),

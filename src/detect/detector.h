@@ -45,6 +45,7 @@ struct setting {
 		uint64_t value;
 		const char *reason; /* NULL: no entry */
 	} other[2];
+	bool may_be_zero; /* as a rule 0 would make a finding of everything, or of nothing */
 };
 
 #define SETTINGS_COMMON(count, window_ns, quiet_ns, why)                                           \

@@ -212,8 +212,10 @@ const struct detector detect_left_shared = {
 				"each guest begins anew only now and "
 				"then"),
 			[SETTING_GRACE] = {"grace", UNIT_TIME, 2 * SECOND_NS,
-				"the VMM and the old kernel need some time", {}},
-			[SETTING_PAGES] = {"pages", UNIT_COUNT, 0, "none has to stay", {}},
+				"the VMM and the old kernel need some time", {},
+				.may_be_zero = true},
+			[SETTING_PAGES] = {"pages", UNIT_COUNT, 0, "none has to stay", {},
+				.may_be_zero = true},
 		},
 	.events = ON(EVENT_RESET) | ON(EVENT_REPRIVATISED) | ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
 	.needs = TRAIT_AWAITED,

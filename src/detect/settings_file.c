@@ -17,35 +17,6 @@
 #define PAGE_BYTES  4096ull
 #define TEXT_MAX    255 /* bytes */
 
-/* ---- which settings may be 0 ---- */
-
-/* As a rule 0 would make a finding of everything, or of nothing. Here it has a meaning. */
-static const struct {
-	enum finding_kind kind;
-	const char *name;
-} may_be_zero[] = {
-	{FINDING_UNSOLICITED, "launch"}, /* no such excuse */
-	{FINDING_UNSOLICITED, "hotplug"},
-	{FINDING_UNSOLICITED, "grace"}, /* nobody is waited for */
-	{FINDING_OUTSIDE, "grace"},
-	{FINDING_LEFT_SHARED, "grace"},
-	{FINDING_LEFT_SHARED, "pages"}, /* none may stay */
-	{FINDING_BUDGET, "percent"},    /* only `least` counts */
-	{FINDING_BUDGET, "least"},
-	{FINDING_BUDGET, "slack"},
-	{FINDING_BUDGET, "growth"}, /* 1% of memory does */
-	{FINDING_TWICE, "size"},    /* each page that is there twice */
-	{FINDING_BLIND, "slack"},
-};
-
-static uint64_t least_value(enum finding_kind kind, const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(may_be_zero); i++)
-		if (may_be_zero[i].kind == kind && !strcmp(may_be_zero[i].name, name))
-			return 0;
-	return 1;
-}
-
 /* ---- one value ---- */
 
 static int read_pages(
@@ -72,10 +43,10 @@ static int read_switch(const struct yaml_node *node, uint64_t *ret, struct error
 	return r;
 }
 
-static int read_value(const struct yaml_node *node, enum finding_kind kind,
-	const struct setting *setting, uint64_t *ret, struct error *err)
+static int read_value(const struct yaml_node *node, const struct setting *setting, uint64_t *ret,
+	struct error *err)
 {
-	uint64_t least = least_value(kind, setting->name);
+	uint64_t least = !setting->may_be_zero;
 
 	switch (setting->unit) {
 	case UNIT_TIME:
@@ -162,8 +133,7 @@ static int read_setting(
 {
 	struct settings *settings = section->load->settings;
 	uint64_t number;
-	int r = read_value(
-		value, section->kind, &detectors[section->kind]->settings[which], &number, err);
+	int r = read_value(value, &detectors[section->kind]->settings[which], &number, err);
 
 	for (size_t type = 0; type < SETTINGS_TYPES && !r; type++)
 		if (concerns(section, type, which))
