@@ -37,6 +37,9 @@ static void on_fault(struct watch *watch, struct loops *loops, const struct even
 	struct loop *loop = find(loops, event->gpa >> 12, event->npages);
 	struct finding *f;
 
+	/* A vCPU that is caught comes back at once. */
+	if (watch->now_ns - loop->last_ns > setting(watch, FINDING_FAULT_LOOP, SETTING_QUIET))
+		loop->n = 0;
 	loop->n++;
 	loop->last_ns = watch->now_ns;
 	if (loop->n < times)
@@ -111,7 +114,7 @@ const struct detector detect_fault_loop = {
 				1, MINUTE_NS, 10 * SECOND_NS, "`times` already tells a loop"),
 			[SETTING_TIMES] = {"times", UNIT_COUNT, 8,
 				"several vCPUs may fault on one page before the first is helped",
-				{}},
+				{}, false},
 		},
 	.events = ON(EVENT_FAULT) | ON(EVENT_ATTRIBUTES),
 	.state_size = sizeof(struct loops),

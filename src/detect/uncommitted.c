@@ -51,7 +51,10 @@ static void on_tick(struct watch *watch, void *state)
 	const struct finding *f = watch_open(watch, &detect_uncommitted);
 
 	(void)state;
-	if (!f || f->more_ranges)
+	if (!f)
+		return;
+	/* Not all its ranges are known: then for as long as the planes differ anywhere. */
+	if (f->more_ranges && (watch->vm->disputes.n || watch->vm->disputes.cut))
 		return;
 	for (size_t i = 0; i < f->n_ranges; i++)
 		if (differs(watch->vm, f->ranges[i].gfn, f->ranges[i].gfn + f->ranges[i].npages))

@@ -6,6 +6,7 @@
  */
 #include "detect/unsolicited.h"
 
+#include <string.h>
 #include <sys/param.h> /* MIN */
 
 #define WAITING 16
@@ -17,7 +18,14 @@ struct waiting {
 	struct event changes[WAITING]; /* the oldest first */
 	bool early[WAITING];           /* the guest had not done anything yet */
 	size_t n;
+	/* More that came while so many waited: calls, frames as values, since when. */
+	uint64_t missed, missed_pages[2], missed_ns;
 };
+
+static int direction(const struct event *change)
+{
+	return change->to == PAGE_SHARED ? TO_SHARED : TO_PRIVATE;
+}
 
 /* certainty: that nothing else explains it. */
 static void found(struct watch *watch, const struct event *change, enum certainty certainty)
@@ -29,10 +37,32 @@ static void found(struct watch *watch, const struct event *change, enum certaint
 		return;
 	f->certainty = MIN(f->certainty, certainty);
 	f->pages -= change->already;
-	f->values[change->to == PAGE_SHARED ? TO_SHARED : TO_PRIVATE] +=
-		change->npages - change->already;
+	f->values[direction(change)] += change->npages - change->already;
 	if (change->to == PAGE_SHARED)
 		watch_raise(watch, f, SEVERITY_CRITICAL);
+}
+
+static void forget_missed(struct waiting *waiting)
+{
+	waiting->missed = 0;
+	memset(waiting->missed_pages, 0, sizeof(waiting->missed_pages));
+}
+
+static void found_missed(struct watch *watch, struct waiting *waiting, enum certainty certainty)
+{
+	struct finding *f = watch_cases(watch, &detect_unsolicited, NULL, 0, 0, waiting->missed);
+
+	if (!f)
+		return;
+	f->certainty = MIN(f->certainty, certainty);
+	for (int i = 0; i < 2; i++) {
+		f->pages += waiting->missed_pages[i];
+		f->values[i] += waiting->missed_pages[i];
+	}
+	f->more_ranges = true;
+	if (waiting->missed_pages[TO_SHARED])
+		watch_raise(watch, f, SEVERITY_CRITICAL);
+	forget_missed(waiting);
 }
 
 static void take_out(struct waiting *waiting, size_t i)
@@ -103,6 +133,15 @@ static bool has_open_request(const struct vm *vm, uint64_t before_ns)
 	return vm_open_requests(vm, &oldest) && oldest <= before_ns;
 }
 
+static void miss(struct waiting *waiting, const struct event *change, bool early)
+{
+	if (early) /* those that wait will do */
+		return;
+	if (!waiting->missed++)
+		waiting->missed_ns = change->now_ns;
+	waiting->missed_pages[direction(change)] += change->npages - change->already;
+}
+
 static void on_change(struct watch *watch, struct waiting *waiting, const struct event *event)
 {
 	bool early = !watch->guest_ns;
@@ -116,8 +155,8 @@ static void on_change(struct watch *watch, struct waiting *waiting, const struct
 		return;
 	}
 	if (waiting->n == WAITING) {
-		found(watch, &waiting->changes[0], CERTAINTY_LIKELY);
-		take_out(waiting, 0);
+		miss(waiting, event, early);
+		return;
 	}
 	waiting->early[waiting->n] = early;
 	waiting->changes[waiting->n] = *event;
@@ -128,32 +167,49 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 {
 	struct waiting *waiting = state;
 
-	if (event->kind == EVENT_ATTRIBUTES)
+	if (event->kind == EVENT_ATTRIBUTES) {
 		on_change(watch, waiting, event);
-	else /* reset: it was part of that */
-		waiting->n = 0;
+		return;
+	}
+	waiting->n = 0; /* reset: it was part of that */
+	forget_missed(waiting);
+}
+
+static bool has_to_wait(const struct watch *watch, uint64_t since_ns)
+{
+	return watch->now_ns - since_ns < setting(watch, FINDING_UNSOLICITED, SETTING_GRACE) ||
+	       has_open_request(watch->vm, since_ns);
+}
+
+/* waits: it would go on to, had the records not ended. */
+static enum certainty certainty_now(const struct watch *watch, bool waits)
+{
+	return waits && !watch->ended ? CERTAINTY_POSSIBLE : CERTAINTY_CERTAIN;
 }
 
 static void on_tick(struct watch *watch, void *state)
 {
-	uint64_t grace = setting(watch, FINDING_UNSOLICITED, SETTING_GRACE);
 	struct waiting *waiting = state;
+	bool waits;
 
 	for (size_t i = 0; i < waiting->n;) {
 		struct event change = waiting->changes[i];
 		bool early = waiting->early[i];
-		bool waits = watch->now_ns - change.now_ns < grace ||
-			     has_open_request(watch->vm, change.ts_ns);
 
+		waits = has_to_wait(watch, change.now_ns);
 		if (waits && !watch_is_over(watch)) {
 			i++;
 			continue;
 		}
 		take_out(waiting, i);
 		if (!is_launch(watch, &change, early)) /* a reset may be what it is part of */
-			found(watch, &change,
-				waits && !watch->ended ? CERTAINTY_POSSIBLE : CERTAINTY_CERTAIN);
+			found(watch, &change, certainty_now(watch, waits));
 	}
+	if (!waiting->missed)
+		return;
+	waits = has_to_wait(watch, waiting->missed_ns);
+	if (!waits || watch_is_over(watch))
+		found_missed(watch, waiting, certainty_now(watch, waits));
 }
 
 static void describe(const struct finding *f, char *text, size_t size)
@@ -196,7 +252,7 @@ const struct detector detect_unsolicited = {
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one is one too many"),
 			[SETTING_LAUNCH] = {"launch", UNIT_TIME, MINUTE_NS,
 				"until the guest runs its VMM prepares memory; large VMs take long",
-				{}, .may_be_zero = true},
+				{}, true},
 			[SETTING_HOTPLUG] = {"hotplug", UNIT_TIME, 10 * SECOND_NS,
 				"the VMM makes new memory private right after it plugged it in", {},
 				.may_be_zero = true},

@@ -2,8 +2,6 @@
 /* What all detectors share: the life of a finding, and how much of it is kept. */
 #include "detect_bench.h"
 
-static struct detect_bench d;
-
 /* A case of FINDING_PRIVILEGE: the simplest detector there is. */
 static void try_from_user_mode(uint32_t vm)
 {
