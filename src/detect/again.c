@@ -88,7 +88,7 @@ const struct detector detect_again = {
 			SETTINGS_COMMON(
 				1, MINUTE_NS, 10 * SECOND_NS, "`times` already tells a loop"),
 			[SETTING_TIMES] = {"times", UNIT_COUNT, 16,
-				"a VMM may well say it a few times while it is busy", {}},
+				"a VMM may well say it a few times while it is busy", {}, false},
 		},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
 	.needs = TRAIT_AWAITED,

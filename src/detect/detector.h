@@ -49,11 +49,11 @@ struct setting {
 };
 
 #define SETTINGS_COMMON(count, window_ns, quiet_ns, why)                                           \
-	[SETTING_COUNT] = {"count", UNIT_COUNT, count, why, {}},                                   \
+	[SETTING_COUNT] = {"count", UNIT_COUNT, count, why, {}, false},                            \
 	[SETTING_WINDOW] = {"window", UNIT_TIME, window_ns, "within which the cases have to come", \
-		{}},                                                                               \
-	[SETTING_QUIET] = {                                                                        \
-		"quiet", UNIT_TIME, quiet_ns, "a case after this time is a new finding", {}}
+		{}, false},                                                                        \
+	[SETTING_QUIET] = {"quiet", UNIT_TIME, quiet_ns,                                           \
+		"a case after this time is a new finding", {}, false}
 
 /* For describe(): appends to text, which begins as "". */
 void say(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -117,8 +117,8 @@ const struct detector detect_flapping = {
 			[SETTING_FLIPS] = {"flips", UNIT_COUNT, 64,
 				"a buffer that is allocated and freed once every two seconds is no "
 				"matter",
-				{}},
-			[SETTING_WITHIN] = {"within", UNIT_TIME, MINUTE_NS, "the same", {}},
+				{}, false},
+			[SETTING_WITHIN] = {"within", UNIT_TIME, MINUTE_NS, "the same", {}, false},
 		},
 	.events = ON(EVENT_CONVERTED),
 	.state_size = sizeof(struct flapping),

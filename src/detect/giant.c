@@ -66,10 +66,10 @@ const struct detector detect_giant = {
 				"the largest range that Linux has reason to convert at once, its "
 				"swiotlb, "
 				"is 1 GiB",
-				{}},
+				{}, false},
 			[SETTING_STALL] = {"stall", UNIT_TIME, 500 * MILLISECOND_NS,
-				"half a second is felt on that CPU by whatever else should run",
-				{}},
+				"half a second is felt on that CPU by whatever else should run", {},
+				false},
 		},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED) | ON(EVENT_ATTRIBUTES),
 	.needs = TRAIT_SEVERAL,

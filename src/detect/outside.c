@@ -107,7 +107,7 @@ const struct detector detect_outside = {
 				"finding"),
 			[SETTING_GRACE] = {"grace", UNIT_TIME, SECOND_NS,
 				"that memory was plugged in is seen some tenths of a second later",
-				{}, .may_be_zero = true},
+				{}, true},
 		},
 	.events = ON(EVENT_CONVERTED),
 	.needs = TRAIT_OUTSIDE,

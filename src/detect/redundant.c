@@ -55,7 +55,8 @@ const struct detector detect_redundant = {
 				{{KES_VM_SNP, 0,
 					"accepting memory is such a request, of pages that begin "
 					"as "
-					"private"}}},
+					"private"}},
+				false},
 		},
 	.events = ON(EVENT_CONVERTED),
 	.needs = TRAIT_REDUNDANT,

@@ -169,13 +169,14 @@ const struct detector detect_slow = {
 				{{KES_VM_TDX, 50 * MILLISECOND_NS,
 					"taking back a page of a TDX guest stops its vCPUs and "
 					"flushes "
-					"their TLBs"}}},
+					"their TLBs"}},
+				false},
 			[SETTING_SAMPLES] = {"samples", UNIT_COUNT, 100,
-				"fewer have no 99th percentile", {}},
+				"fewer have no 99th percentile", {}, false},
 			[SETTING_WORST] = {"worst", UNIT_TIME, SECOND_NS,
-				"a second is long for whatever size", {}},
+				"a second is long for whatever size", {}, false},
 			[SETTING_STALL] = {"stall", UNIT_TIME, 5 * SECOND_NS,
-				"the guest's own watchdogs begin to bark at 10 to 20 s", {}},
+				"the guest's own watchdogs begin to bark at 10 to 20 s", {}, false},
 		},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
 	.state_size = sizeof(struct slow),

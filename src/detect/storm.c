@@ -84,7 +84,7 @@ const struct detector detect_storm = {
 				"a conversion costs the host some 10 us or more: 1000 a second are "
 				"1% of "
 				"a CPU, for as long as it goes on",
-				{}},
+				{}, false},
 			[SETTING_BURST] = {"burst", UNIT_COUNT, 10000,
 				"a guest that shares 16 MiB page by page at boot makes 4096, and "
 				"there "
@@ -92,7 +92,8 @@ const struct detector detect_storm = {
 				{{KES_VM_TDX, 20000,
 					"KVM hands TDX requests on in pieces of 2 MiB, so that "
 					"there are "
-					"more of them"}}},
+					"more of them"}},
+				false},
 		},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED) | ON(EVENT_REFUSED),
 	.state_size = sizeof(struct storm),

@@ -93,7 +93,7 @@ const struct detector detect_sweep = {
 			SETTINGS_COMMON(1000, MINUTE_NS, MINUTE_NS,
 				"a single number that KVM lacks may be asked for again and again"),
 			[SETTING_NUMBERS] = {"numbers", UNIT_COUNT, 4,
-				"a new hypercall is one number, perhaps two", {}},
+				"a new hypercall is one number, perhaps two", {}, false},
 		},
 	.on_tick = on_tick,
 	.state_size = sizeof(struct sweep),

@@ -65,7 +65,7 @@ const struct detector detect_twice = {
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "it is read every 10 seconds"),
 			[SETTING_SIZE] = {"size", UNIT_PAGES, 32 * MIB_PAGES,
-				"what a launch copies stays below", {}, .may_be_zero = true},
+				"what a launch copies stays below", {}, true},
 		},
 	.events = ON(EVENT_RESIDENT),
 	.on_event = on_event,
