@@ -53,23 +53,32 @@ static uint64_t budget_of(const struct watch *watch)
 	return wanted + wanted * setting(watch, FINDING_BUDGET, SETTING_SLACK) / 100;
 }
 
+struct collect {
+	struct watch *watch;
+	struct finding *f;
+};
+
 static int add_shared(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
 {
-	if (state == PAGE_SHARED)
-		finding_add_range(context, gfn, npages, npages);
+	struct collect *collect = context;
+
+	if (state == PAGE_SHARED && watch_outside(collect->watch, gfn, npages) < npages)
+		finding_add_range(collect->f, gfn, npages, npages);
 	return 0;
 }
 
 static void over_budget(struct watch *watch, uint64_t shared, uint64_t budget)
 {
 	struct finding *f = watch_open(watch, &detect_budget);
+	struct collect collect = {.watch = watch};
 
 	if (!f || !f->values[BUDGET]) {
 		f = watch_case(watch, &detect_budget, NULL, 0, 0);
 		if (!f)
 			return;
 		f->n_ranges = 0;
-		vm_ranges(watch->vm, PLANE_GUEST, add_shared, f);
+		collect.f = f;
+		vm_ranges(watch->vm, PLANE_GUEST, add_shared, &collect);
 	}
 	f->lasting = true;
 	f->values[BUDGET] = budget;

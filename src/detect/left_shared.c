@@ -190,6 +190,7 @@ const struct detector detect_left_shared = {
 	.title = "pages left shared over a reset or kexec",
 	.severity = SEVERITY_INFO,
 	.certainty = CERTAINTY_CERTAIN,
+	.leans_on = {[PLANE_HOST] = true},
 	.what = "The VM was reset, and KVM still holds pages as shared that the guest had shared "
 		"before: a warning. (A VM without memory attributes: it is only known that they "
 		"were "

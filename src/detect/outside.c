@@ -11,55 +11,91 @@
 enum { SETTING_GRACE = SETTING_OWN };
 enum { TO_SHARED, TO_PRIVATE }; /* values: frames outside */
 
+/* Conversions that follow each other: the first of them, and all its frames. */
+struct run {
+	struct event first;
+	uint64_t gfn, npages, n;
+};
+
 struct waiting {
-	struct event conversions[WAITING];
+	struct run runs[WAITING]; /* the oldest first */
 	size_t n;
 };
 
-static void found(struct watch *watch, const struct event *event)
+static void found(struct watch *watch, const struct run *run)
 {
-	uint64_t gfn = event->gpa >> 12, outside = watch_outside(watch, gfn, event->npages);
+	uint64_t outside = watch_outside(watch, run->gfn, run->npages);
 	struct finding *f;
 
 	if (!outside)
 		return;
-	f = watch_case(watch, &detect_outside, event, gfn, event->npages);
+	f = watch_cases(watch, &detect_outside, &run->first, run->gfn, run->npages, run->n);
 	if (!f)
 		return;
-	f->values[event->to == PAGE_SHARED ? TO_SHARED : TO_PRIVATE] += outside;
-	if (event->to != PAGE_PRIVATE || f->severity > SEVERITY_INFO)
+	f->values[run->first.to == PAGE_SHARED ? TO_SHARED : TO_PRIVATE] += outside;
+	if (run->first.to != PAGE_PRIVATE || f->severity > SEVERITY_INFO)
 		return;
 	/* From here on it is about something else: what firmware shared does not show it. */
 	watch_raise(watch, f, SEVERITY_WARNING);
 	f->n_ranges = 0;
 	f->more_ranges = false;
 	f->evidence = 0;
-	finding_add_range(f, gfn, event->npages, 1);
-	finding_add_evidence(f, event);
+	finding_add_range(f, run->gfn, run->npages, run->n);
+	finding_add_evidence(f, &run->first);
+}
+
+static void take_out(struct waiting *waiting, size_t i)
+{
+	waiting->n--;
+	for (; i < waiting->n; i++)
+		waiting->runs[i] = waiting->runs[i + 1];
 }
 
 static void flush(struct watch *watch, struct waiting *waiting, uint64_t before_ns)
 {
-	size_t n = 0;
+	while (waiting->n && waiting->runs[0].first.now_ns <= before_ns) {
+		found(watch, &waiting->runs[0]);
+		take_out(waiting, 0);
+	}
+}
 
-	while (n < waiting->n && waiting->conversions[n].now_ns <= before_ns)
-		found(watch, &waiting->conversions[n++]);
-	waiting->n -= n;
+static bool follows(const struct run *run, const struct event *event)
+{
+	return run->first.to == event->to && run->gfn + run->npages == event->gpa >> 12;
+}
+
+/* One to shared does not wait: should there be memory, little is said. */
+static void make_room(struct watch *watch, struct waiting *waiting)
+{
 	for (size_t i = 0; i < waiting->n; i++)
-		waiting->conversions[i] = waiting->conversions[i + n];
+		if (waiting->runs[i].first.to == PAGE_SHARED) {
+			found(watch, &waiting->runs[i]);
+			take_out(waiting, i);
+			return;
+		}
 }
 
 static void on_event(struct watch *watch, void *state, const struct event *event)
 {
 	struct waiting *waiting = state;
+	struct run *run;
 
 	/* Where memory is not known yet it will be at the next tick, or never. */
 	if (watch->vm->n_memslots && !watch_outside(watch, event->gpa >> 12, event->npages))
 		return;
+	for (size_t i = 0; i < waiting->n; i++)
+		if (follows(&waiting->runs[i], event)) {
+			waiting->runs[i].npages += event->npages;
+			waiting->runs[i].n++;
+			return;
+		}
 	if (waiting->n == WAITING)
-		flush(watch, waiting, waiting->conversions[0].now_ns);
-	waiting->conversions[waiting->n] = *event;
-	waiting->conversions[waiting->n++].vm = NULL;
+		make_room(watch, waiting);
+	if (waiting->n == WAITING) /* within a second: more of them say nothing new */
+		return;
+	run = &waiting->runs[waiting->n++];
+	*run = (struct run){*event, event->gpa >> 12, event->npages, 1};
+	run->first.vm = NULL;
 }
 
 static void on_tick(struct watch *watch, void *state)
