@@ -73,7 +73,7 @@ struct kes_rule {
 	__u8 asks, askers;                  /* bits of kes_ask_what, kes_asker */
 	__u8 spare[2];
 	__u32 numbers; /* hypercall numbers, as bits */
-	__u32 spare2;
+	__u32 line;    /* in its file: for people */
 };
 
 struct kes_rule_set {
@@ -83,8 +83,8 @@ struct kes_rule_set {
 	__u64 by_ask[3], by_asker[2], by_number[KES_NUMBERS];
 	__u64 by_size[KES_SIZES]; /* rules that may match a request of 2^i frames and more, but
 				     less than 2^(i + 1) */
-	__u64 limiting;           /* rules about how much is shared: not asked where no page comes to be */
-	__u64 users;              /* rules about user mode */
+	__u64 limiting; /* rules about how much is shared: not asked where no page comes to be */
+	__u64 users;    /* rules about user mode */
 	/* The frames at which the rules that have a range there change, sorted. Segment i are the
 	 * frames from bounds[i - 1] on that lie before bounds[i]. */
 	__u64 bounds[KES_BOUNDS];

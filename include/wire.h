@@ -27,6 +27,7 @@ enum kes_kind {
 	KES_ATTRS_BEGIN = 9, /* a call that sets memory attributes is under way */
 	KES_RESET = 10,      /* the boot vCPU is at the reset vector again */
 	KES_VM_INFO = 11,    /* what else there is to know of a VM; again when it changed */
+	KES_VERDICT = 12,    /* a policy said something about a hypercall, before KVM acted on it */
 	/* written by the C half from the kernel's tables; outside the sequence (seq is 0) */
 	KES_LOSS = 32,  /* records that did not fit: a total, per cause */
 	KES_COUNT = 33, /* a counter that lives in the kernel: a total */
@@ -184,6 +185,19 @@ struct kes_vm_info {
 	__u64 spare2[3];
 };
 
+struct kes_judgement {
+	__u64 gpa;            /* bytes; 0, as npages, of a hypercall that converts nothing */
+	__u64 npages;         /* frames */
+	__u32 attrs;          /* the low half, raw */
+	__u32 nr;             /* hypercall number */
+	__u32 line;           /* of the rule that decided, in its file; 0: none did */
+	__u32 would_line;     /* of the monitored rule that matched first; 0: none did */
+	__u8 action;          /* kes_action: what happened */
+	__u8 would;           /* kes_action: what the monitored rule would have made happen */
+	__u8 rule, monitored; /* their places in the rule set of the VM; 255: none */
+	__u32 set;            /* which rule set it was: numbered from 1 while the tool runs */
+};
+
 enum kes_text_about {
 	KES_TEXT_NAME = 0,
 	KES_TEXT_UUID = 1,
@@ -292,6 +306,7 @@ struct kes_record {
 		struct kes_pages pages;
 		struct kes_host_info host_info;
 		struct kes_resident resident;
+		struct kes_judgement judgement;
 		__u64 payload[5];
 	};
 };
@@ -311,6 +326,7 @@ _Static_assert(sizeof(struct kes_snapshot) == 40, "wire: snapshot");
 _Static_assert(sizeof(struct kes_pages) == 40, "wire: pages");
 _Static_assert(sizeof(struct kes_host_info) == 40, "wire: host_info");
 _Static_assert(sizeof(struct kes_resident) == 40, "wire: resident");
+_Static_assert(sizeof(struct kes_judgement) == 40, "wire: judgement");
 _Static_assert(sizeof(struct kes_record) == 64, "wire: record");
 _Static_assert(__builtin_offsetof(struct kes_record, payload) == 24, "wire: payload");
 
@@ -396,6 +412,20 @@ struct kes_reading {
 	__u32 number;     /* of the snapshot */
 	__u32 state;      /* kes_reading_state */
 	__u32 check_lock; /* calls that were under way when the hooks came leave no trace */
+};
+
+/* What the veto goes by. */
+#define KES_MAX_SETS 64 /* rule sets; the first one is empty: all is allowed */
+struct kes_policed {
+	__u32 set;    /* index */
+	__u32 serial; /* its number, for records */
+};
+
+struct kes_gate {
+	struct kes_policed standard; /* of VMs that have not been given any */
+	__u32 proving;               /* only the tool's own guest is asked about */
+	__u32 spare;
+	__u64 asked; /* hypercalls */
 };
 
 struct kes_count_key {

@@ -39,6 +39,7 @@ static const char *const kinds[] = {
 	[KES_ATTRS_BEGIN] = "attrs_begin",
 	[KES_RESET] = "reset",
 	[KES_VM_INFO] = "vm_info",
+	[KES_VERDICT] = "verdict",
 	[KES_LOSS] = "loss",
 	[KES_COUNT] = "count",
 	[KES_TEXT] = "text",

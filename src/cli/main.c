@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 	if (!command)
 		return usage_unknown(argv[1]);
 	status = command_run(command, argc - 1, argv + 1, NULL, &err);
-	if (err.text[0] && (status == EXIT_FAILED || status == EXIT_USAGE)) {
+	if (err.text[0] && status != EXIT_DONE) {
 		fprintf(stderr, "kvm-encstat: %s\n", err.text);
 		if (err.advice[0])
 			fprintf(stderr, "kvm-encstat: %s\n", err.advice);

@@ -61,8 +61,8 @@ struct options {
 	char **words;     /* the whole command line from the command's name on, for takes_words */
 };
 
-#define POLICY_PATH  "/etc/kvm-encstat/policy.d"
-#define CONFIG_PATH  "/etc/kvm-encstat/kvm-encstat.yaml"
+#define POLICY_PATH "/etc/kvm-encstat/policy.d"
+#define CONFIG_PATH "/etc/kvm-encstat/kvm-encstat.yaml"
 
 /* The options a command may take, as bits. */
 enum option_bit {

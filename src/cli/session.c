@@ -130,6 +130,9 @@ static void summarize(const struct session *session)
 		if (totals.host_lost[i])
 			fprintf(stderr, "kvm-encstat: host: %llu times: %s\n",
 				(unsigned long long)totals.host_lost[i], cause_name((uint32_t)i));
+	if (totals.ledger.vetoed)
+		fprintf(stderr, "kvm-encstat: %llu hypercalls were refused by a policy\n",
+			(unsigned long long)totals.ledger.vetoed);
 	if (totals.ledger.no_answer)
 		fprintf(stderr,
 			"kvm-encstat: %llu answers were not seen: their pages are unknown\n",

@@ -10,6 +10,8 @@
 #include "detect/detect.h"
 #include "output/output.h"
 
+struct live;
+
 struct reader {
 	/* Called for each event; may be NULL. */
 	int (*event)(void *context, const struct style *style, const struct event *event);
@@ -24,6 +26,13 @@ struct reader {
 	 */
 	int (*findings)(void *context, const struct style *style, const struct model *model,
 		struct detect *detect, struct error *err);
+	/* Live: all is watched, and COMMAND is yet to be started. pump() takes in what has come. */
+	int (*start)(void *context, struct live *live, int (*pump)(void *session), void *session,
+		struct error *err);
+	/* Live: something may have come. 0 or a negative errno, with err filled. */
+	int (*turn)(void *context, const struct model *model, struct error *err);
+	/* Live: before the programs go. */
+	void (*stop)(void *context);
 	void *context;
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
 	bool wants_resident; /* live: looks for memory that is there twice, now and then */

@@ -289,20 +289,39 @@ static int finish(struct loop *loop)
 	return r ? r : read_resident(loop);
 }
 
+/* A pump for reader->start(). */
+static int pump(void *context)
+{
+	struct loop *loop = context;
+
+	return live_poll(loop->live, 0, session_take, loop->session);
+}
+
 static int run_loop(struct loop *loop, struct error *err)
 {
 	const struct options *options = loop->session->options;
+	const struct reader *reader = loop->session->reader;
 	int r = 0;
 
 	loop->collect_ns = clock_now_ns();
+	if (reader->start)
+		r = reader->start(reader->context, loop->live, pump, loop, err);
+	if (r)
+		return r;
 	if (options->command)
 		r = child_start(&loop->child, options->command, err);
 	if (r)
 		return r;
 	if (loop->end_ns == UINT64_MAX && !options->command)
 		fputs("kvm-encstat: watching; Ctrl-C ends it\n", stderr);
-	while (!loop->stop && !r)
+	while (!loop->stop && !r) {
 		r = turn(loop);
+		if (!r && reader->turn) {
+			r = reader->turn(reader->context, loop->session->model, err);
+			if (r)
+				return r;
+		}
+	}
 	if (!r)
 		r = finish(loop);
 	if (r == -EPIPE)
@@ -312,6 +331,10 @@ static int run_loop(struct loop *loop, struct error *err)
 
 static void loop_release(struct loop *loop)
 {
+	const struct reader *reader = loop->session->reader;
+
+	if (reader->stop)
+		reader->stop(reader->context);
 	live_free(&loop->live);
 	child_release(&loop->child);
 	if (loop->signals >= 0)
@@ -357,7 +380,7 @@ static int start_live(struct loop *loop, struct error *err)
 	struct live_options live_options = {
 		.ring_bytes = options->ring_bytes,
 		.no_trampolines = options->no_trampolines,
-		.hook_now = options->command != NULL,
+		.hook_now = options->command || loop->session->reader->start,
 		.resident = loop->session->reader->wants_resident,
 		.verbose = options->verbose,
 	};

@@ -14,6 +14,7 @@ const struct command *const commands[] = {
 	&command_findings,
 	&command_explain,
 	&command_policy,
+	&command_enforce,
 	&command_record,
 	&command_replay,
 	&command_doctor,

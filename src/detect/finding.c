@@ -153,6 +153,7 @@ void finding_add_evidence(struct finding *f, const struct event *event)
 	kept->vm = NULL; /* nobody knows how long it lives */
 	kept->host = NULL;
 	kept->resident = NULL;
+	kept->judgement = NULL;
 	f->evidence++;
 	f->evidence_ns = event->now_ns;
 }

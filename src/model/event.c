@@ -20,6 +20,7 @@ const char *event_kind_name(enum event_kind kind)
 		[EVENT_READING] = "reading",
 		[EVENT_RESET] = "reset",
 		[EVENT_REPRIVATISED] = "reprivatised",
+		[EVENT_VERDICT] = "verdict",
 		[EVENT_TIME] = "time",
 		[EVENT_HOST] = "host",
 		[EVENT_RESIDENT] = "resident",

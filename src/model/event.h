@@ -22,6 +22,7 @@ enum event_kind {
 	EVENT_RESET,        /* the VM was reset: npages were shared, and begin anew as private */
 	EVENT_REPRIVATISED, /* nearly all that was shared was made private in one go, as by kexec:
 			       npages are still shared */
+	EVENT_VERDICT,      /* a policy said something about a hypercall: judgement */
 	EVENT_TOLD,         /* those before this one are the lines of `events`; the others are for
 			       detectors */
 	EVENT_TIME = EVENT_TOLD, /* nothing happened, but it is later now */
@@ -76,6 +77,7 @@ struct event {
 	uint64_t already;   /* CONVERTED, ATTRIBUTES: frames that were so before, on its plane */
 	const struct kes_host_info *host;
 	const struct kes_resident *resident;
+	const struct kes_judgement *judgement;
 	bool unsure; /* ATTRIBUTES: what the VMM asked for is not known for certain */
 };
 

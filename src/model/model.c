@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "verdict.h"
 
 #define DEFAULT_MAX_ENDED 1024
 
@@ -247,6 +248,26 @@ static int on_resident(struct model *model, const struct vm *vm, const struct ke
 	return model_emit(model, &event);
 }
 
+/* It tells what was decided; what came of it is told by others, or, if it was refused, by nobody.
+ */
+static int on_verdict(struct model *model, struct vm *vm, const struct kes_record *r)
+{
+	struct event event = model_event(EVENT_VERDICT, vm, r);
+	const struct kes_judgement *judgement = &r->judgement;
+
+	event.gpa = judgement->gpa;
+	event.npages = judgement->npages;
+	event.attrs = judgement->attrs;
+	event.nr = judgement->nr;
+	event.to = conversion_target(model->options.abi, judgement->attrs);
+	event.judgement = judgement;
+	if (judgement->set && judgement->action >= KES_DENY) { /* set 0 is a proof's */
+		vm->totals.vetoed++;
+		model->totals.ledger.vetoed++;
+	}
+	return model_emit(model, &event);
+}
+
 static int apply_to_host(struct model *model, const struct kes_record *r)
 {
 	switch (r->kind) {
@@ -327,6 +348,8 @@ static int apply(struct model *model, const struct kes_record *r)
 		return 0;
 	case KES_RESIDENT:
 		return on_resident(model, vm, r);
+	case KES_VERDICT:
+		return on_verdict(model, vm, r);
 	case KES_LOSS:
 		return on_loss(model, vm, r);
 	case KES_COUNT:

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "output/output.h"
+#include "policy/policy.h"
 
 /* Which fields mean something for a kind. */
 enum field {
@@ -43,12 +44,20 @@ static const unsigned int traits[] = {
 	[EVENT_READING] = 0,
 	[EVENT_RESET] = HAS_PAGES | HAS_SEQ,
 	[EVENT_REPRIVATISED] = HAS_PAGES | HAS_SEQ,
+	[EVENT_VERDICT] = HAS_CONVERSION,
 };
 _Static_assert(ARRAY_SIZE(traits) == EVENT_TOLD, "traits for each kind of event that is told");
 
 static unsigned int fields_of(const struct event *event)
 {
 	return event->kind < EVENT_TOLD ? traits[event->kind] : 0;
+}
+
+/* kes_action; policy/ has the names of its own enum, and this is a number from outside. */
+static const char *action_word(uint8_t action)
+{
+	return action < KES_ACTIONS ? action_name((enum kes_action)action)
+				    : "do what is newer than this program";
 }
 
 /* ---- JSON ---- */
@@ -117,6 +126,15 @@ json_object *event_json(const struct event *event)
 	if ((has & HAS_COMMIT) && event->commit != COMMIT_NONE) {
 		add_string(object, "commit", commit_name(event->commit));
 		add_u64(object, "committed", event->committed);
+	}
+	if (event->judgement) {
+		add_string(object, "action", action_word(event->judgement->action));
+		if (event->judgement->line)
+			add_u64(object, "line", event->judgement->line);
+		if (event->judgement->would_line) {
+			add_string(object, "would", action_word(event->judgement->would));
+			add_u64(object, "would_line", event->judgement->would_line);
+		}
 	}
 	if (has & HAS_PAGES)
 		add_u64(object, "shared_pages", event->npages);
@@ -204,6 +222,19 @@ static void write_change(FILE *out, const struct event *event)
 		fputs(", arguments not certain", out);
 }
 
+static void write_verdict(FILE *out, const struct kes_judgement *judgement)
+{
+	if (!judgement)
+		return;
+	if (judgement->rule != KES_NO_RULE)
+		fprintf(out, ", policy: %s", action_word(judgement->action));
+	if (judgement->line)
+		fprintf(out, " (line %u)", judgement->line);
+	if (judgement->would_line)
+		fprintf(out, ", monitored policy: would %s (line %u)",
+			action_word(judgement->would), judgement->would_line);
+}
+
 static void write_outcome(FILE *out, const struct event *event)
 {
 	char text[24];
@@ -225,6 +256,9 @@ static void write_outcome(FILE *out, const struct event *event)
 	case EVENT_REPRIVATISED:
 		fprintf(out, " in one go, as by kexec; still shared: %s",
 			bytes_exact(event->npages << 12, text));
+		break;
+	case EVENT_VERDICT:
+		write_verdict(out, event->judgement);
 		break;
 	case EVENT_DENIED:
 		fprintf(out, ", VMM answered %lld", (long long)event->ret);

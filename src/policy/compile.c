@@ -141,7 +141,7 @@ int policy_compile(struct effective **ret, const struct policies *policies, cons
 	for (size_t i = 0; i < policies->n; i++) {
 		const struct policy *policy = &policies->list[i];
 
-		if (!policy_selects(policy, vm))
+		if (vm ? !policy_selects(policy, vm) : !policy_selects_all(policy))
 			continue;
 		for (size_t k = 0; k < policy->n_rules; k++) {
 			if (policy->rules[k].findings)

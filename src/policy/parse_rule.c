@@ -389,6 +389,7 @@ static void begin(struct rule_reading *reading, struct policy_rule *rule, const 
 		.err = -EPERM,
 		.askers = KES_BY_GUEST,
 		.numbers = ~0u,
+		.line = item->line,
 	};
 	reading->rule = rule;
 }

@@ -75,6 +75,9 @@ void policies_free(struct policies **policies);
 /* Whether the policy is about the VM. */
 bool policy_selects(const struct policy *policy, const struct vm *vm);
 
+/* Whether it is about every VM, whatever is known of it. */
+bool policy_selects_all(const struct policy *policy);
+
 /* ---- what holds for one VM ---- */
 
 struct rule_source {
@@ -87,7 +90,8 @@ struct effective {
 	struct rule_source sources[KES_RULES]; /* where each rule of the set is from */
 };
 
-/* -E2BIG with err filled: more rules or ranges than a VM may have. -ENOMEM. */
+/* vm NULL: what holds for every VM. -E2BIG with err filled: more rules or ranges than a VM may
+ * have. -ENOMEM. */
 int policy_compile(struct effective **ret, const struct policies *policies, const struct vm *vm,
 	struct error *err);
 

@@ -48,6 +48,14 @@ bool policy_selects(const struct policy *policy, const struct vm *vm)
 	       any_glob(vms->comms, vms->n_comms, vm->comm);
 }
 
+bool policy_selects_all(const struct policy *policy)
+{
+	const struct selection *vms = &policy->vms;
+
+	return !vms->n_names && !vms->n_uuids && !vms->n_cgroups && !vms->n_comms && !vms->n_uids &&
+	       !vms->types;
+}
+
 /* ---- two policies of one priority ---- */
 
 static bool is_word(const char *glob)

@@ -19,7 +19,7 @@ hlist_node: next pprev
 rb_node: rb_right rb_left
 rb_root: rb_node
 pt_regs: orig_ax di bx si dx cx
-task_struct: pid tgid group_leader comm files cred preempt_notifiers cgroups mm
+task_struct: pid tgid real_parent group_leader comm files cred preempt_notifiers cgroups mm
 files_struct: fdt
 fdtable: max_fds fd
 path: dentry

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Runs with a policy, in the foreground: what it denies is refused before KVM acts on it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/cleanup.h"
+#include "capture/live_gate.h"
+#include "cli/canary.h"
+#include "cli/commands.h"
+#include "cli/select.h"
+#include "cli/session.h"
+#include "output/policy.h"
+#include "policy/enforce.h"
+
+#define PROOF_MS    3000
+#define PROOF_TRIES 100 /* looks at the ring, after the guest has ended */
+#define FIRST_SET   1   /* 0 is the empty one */
+
+/* What the guest converts that proves the veto (see canary.c): these pages once, to shared; and six
+ * more times others. */
+#define PROOF_GFN    9
+#define PROOF_PAGES  5
+#define PROOF_OTHERS 6
+
+/* A rule set in the kernel. */
+struct installed {
+	struct effective *effective;
+};
+
+struct assigned {
+	uint32_t vm, set;
+	size_t texts; /* bytes of its texts then: its name may come later */
+};
+
+struct enforcer {
+	const struct options *options;
+	struct policies *policies;
+	struct live_gate *gate;
+	struct installed sets[KES_MAX_SETS];
+	uint32_t n_sets;
+	struct assigned *vms; /* [n_vms] */
+	size_t n_vms;
+	char comm[16];
+	bool proving, not_proved;
+	uint64_t refused, passed, slipped; /* by the proof's guest */
+};
+
+/* ---- proof ---- */
+
+static void watch_proof(struct enforcer *enforcer, const struct event *event)
+{
+	bool about = event->gpa >> 12 == PROOF_GFN && event->npages == PROOF_PAGES;
+
+	if (!event->vm || strcmp(event->vm->comm, enforcer->comm))
+		return;
+	if (event->kind == EVENT_VERDICT)
+		enforcer->refused += about && event->judgement->action == KES_DENY;
+	else if (event->kind == EVENT_CONVERTED && about)
+		enforcer->slipped++;
+	else if (event->kind == EVENT_CONVERTED)
+		enforcer->passed++;
+}
+
+static bool is_proved(const struct enforcer *enforcer)
+{
+	return enforcer->refused == 1 && enforcer->passed == PROOF_OTHERS && !enforcer->slipped;
+}
+
+/* A guest of our own asks for seven conversions, of which one is refused: seen from the verdict,
+ * and from what its VMM was asked. */
+static int prove(struct enforcer *enforcer, int (*pump)(void *), void *session, struct error *err)
+{
+	_cleanup_free_ struct kes_rule_set *set = malloc(sizeof(*set));
+	enum canary_result result;
+	int r;
+
+	if (!set)
+		return error_set(err, -ENOMEM, "out of memory");
+	enforce_proof(set, (struct frames){PROOF_GFN, PROOF_PAGES});
+	r = live_gate_set(enforcer->gate, FIRST_SET, set);
+	if (!r)
+		r = live_gate_standard(
+			enforcer->gate, (struct kes_policed){.set = FIRST_SET}, true);
+	if (r)
+		return error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r));
+	enforcer->proving = true;
+	result = canary_run(CANARY_CALLS, PROOF_MS);
+	for (int i = 0; i < PROOF_TRIES && !r && !is_proved(enforcer); i++)
+		r = pump(session);
+	enforcer->proving = false;
+	if (!r && result == CANARY_DONE && is_proved(enforcer))
+		return 0;
+	enforcer->not_proved = true;
+	error_set(err, -ENOTSUP,
+		"the veto is not proved: of a guest's own seven conversions %llu were refused and "
+		"%llu "
+		"went on, where 1 and 6 should",
+		(unsigned long long)enforcer->refused,
+		(unsigned long long)(enforcer->passed + enforcer->slipped));
+	error_advise(err, "kvm-encstat doctor --selftest shows what this host can do");
+	return -ENOTSUP;
+}
+
+/* ---- rule sets ---- */
+
+/* Puts it into the kernel, where none like it is; takes it. */
+static int install(struct enforcer *enforcer, struct effective **pointer, uint32_t *ret)
+{
+	_cleanup_free_ struct effective *effective = TAKE_PTR(*pointer);
+	int r;
+
+	if (!effective->set.n_rules) {
+		*ret = 0;
+		return 0;
+	}
+	for (uint32_t i = FIRST_SET; i < enforcer->n_sets; i++)
+		if (!memcmp(&enforcer->sets[i].effective->set, &effective->set,
+			    sizeof(effective->set))) {
+			*ret = i;
+			return 0;
+		}
+	if (enforcer->n_sets == KES_MAX_SETS)
+		return -E2BIG;
+	r = live_gate_set(enforcer->gate, enforcer->n_sets, &effective->set);
+	if (r)
+		return r;
+	*ret = enforcer->n_sets;
+	enforcer->sets[enforcer->n_sets++].effective = TAKE_PTR(effective);
+	return 0;
+}
+
+static int failed(int r, const struct vm *vm, struct error *err)
+{
+	if (r == -E2BIG) {
+		error_set(err, r, "VM %u: more than %d different sets of rules are needed", vm->id,
+			KES_MAX_SETS - 1);
+		error_advise(err, "select VMs by fewer policies");
+		return r;
+	}
+	return error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r));
+}
+
+static int set_standard(struct enforcer *enforcer, struct error *err)
+{
+	struct effective *effective;
+	uint32_t set;
+	int r = policy_compile(&effective, enforcer->policies, NULL, err);
+
+	if (r)
+		return r;
+	r = install(enforcer, &effective, &set);
+	if (!r)
+		r = live_gate_standard(
+			enforcer->gate, (struct kes_policed){.set = set, .serial = set}, false);
+	return r ? error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r)) : 0;
+}
+
+static size_t texts_of(const struct vm *vm)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < KES_TEXT_MAX; i++)
+		n += vm->text_size[i];
+	return n;
+}
+
+static struct assigned *find(struct enforcer *enforcer, uint32_t vm)
+{
+	struct assigned *grown;
+
+	for (size_t i = 0; i < enforcer->n_vms; i++)
+		if (enforcer->vms[i].vm == vm)
+			return &enforcer->vms[i];
+	grown = reallocarray(enforcer->vms, enforcer->n_vms + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	enforcer->vms = grown;
+	grown[enforcer->n_vms] = (struct assigned){.vm = vm, .texts = ~0ul};
+	return &grown[enforcer->n_vms++];
+}
+
+/* Gives a VM the rules that hold for it, if they are not those that it has. */
+static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *err)
+{
+	struct assigned *assigned = find(enforcer, vm->id);
+	struct effective *effective;
+	uint32_t set;
+	int r;
+
+	if (!assigned)
+		return error_set(err, -ENOMEM, "out of memory");
+	if (assigned->texts == texts_of(vm))
+		return 0;
+	r = policy_compile(&effective, enforcer->policies, vm, err);
+	if (r)
+		return r;
+	r = install(enforcer, &effective, &set);
+	if (!r)
+		r = live_gate_assign(
+			enforcer->gate, vm->id, (struct kes_policed){.set = set, .serial = set});
+	if (r && r != -ENOENT)
+		return failed(r, vm, err);
+	assigned->set = set;
+	assigned->texts = texts_of(vm);
+	return 0;
+}
+
+static int on_turn(void *context, const struct model *model, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < model_vm_count(model) && !r; i++)
+		if (model_vm(model, i)->alive && model_vm(model, i)->known)
+			r = assign(context, model_vm(model, i), err);
+	return r;
+}
+
+/* ---- the run ---- */
+
+static int on_start(
+	void *context, struct live *live, int (*pump)(void *), void *session, struct error *err)
+{
+	struct enforcer *enforcer = context;
+	int r = live_gate_open(&enforcer->gate, live, err);
+
+	if (r) {
+		enforcer->not_proved = true;
+		return r;
+	}
+	r = prove(enforcer, pump, session, err);
+	if (!r)
+		r = set_standard(enforcer, err);
+	if (!r)
+		fputs("kvm-encstat: the veto is armed and proved\n", stderr);
+	return r;
+}
+
+static void on_stop(void *context)
+{
+	struct enforcer *enforcer = context;
+
+	live_gate_close(&enforcer->gate);
+}
+
+static int on_event(void *context, const struct style *style, const struct event *event)
+{
+	struct enforcer *enforcer = context;
+
+	if (enforcer->proving) {
+		watch_proof(enforcer, event);
+		return 0;
+	}
+	if (event->kind != EVENT_VERDICT)
+		return 0;
+	if (enforcer->options->format == FORMAT_JSON)
+		event_write_json(stdout, event);
+	else
+		event_write_text(stdout, style, event);
+	return ferror(stdout) ? -EPIPE : 0;
+}
+
+static int run(const struct options *options, struct error *err)
+{
+	struct enforcer enforcer = {.options = options, .n_sets = FIRST_SET};
+	struct reader reader = {
+		.event = on_event,
+		.start = on_start,
+		.turn = on_turn,
+		.stop = on_stop,
+		.context = &enforcer,
+		.endless = true,
+		.max_ended = 16,
+	};
+	int r = EXIT_FAILED;
+
+	prctl(PR_GET_NAME, enforcer.comm);
+	if (!policies_load(&enforcer.policies, options->policy ?: POLICY_PATH, err)) {
+		if (enforce_check(enforcer.policies, err))
+			enforcer.not_proved = true;
+		else
+			r = session_run(options, &reader, true, err);
+	}
+	for (uint32_t i = FIRST_SET; i < enforcer.n_sets; i++)
+		free(enforcer.sets[i].effective);
+	free(enforcer.vms);
+	policies_free(&enforcer.policies);
+	return r == EXIT_FAILED && enforcer.not_proved ? EXIT_PARTIAL : r;
+}
+
+const struct command command_enforce = {
+	.name = "enforce",
+	.arguments = "[--policy PATH] [--json] [-- COMMAND ...]",
+	.summary = "run with a policy: what it denies is refused",
+	.text = "Refuses hypercalls as the policies say, before KVM acts on them: they fail in the "
+		"guest, and the\n"
+		"VMM never hears of them. Prints each verdict but what is plainly allowed. It "
+		"wants the "
+		"module\n"
+		"kvm_encstat_gate (gate/README.md), and proves on a guest of its own that one "
+		"conversion "
+		"is refused\n"
+		"and six are not, before it says that it is armed. If it cannot be armed or "
+		"proved, or a "
+		"rule cannot\n"
+		"be enforced, it exits 3 and refuses nothing. When it ends, so does the veto.",
+	.options = (OPT_READ & ~(unsigned int)OPT_RESYNC) | OPT_JSON | OPT_POLICY,
+	.takes_command = true,
+	.run = run,
+};
