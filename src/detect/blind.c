@@ -13,6 +13,7 @@ enum { FLAGS, EXITS, SEEN }; /* values: kes_host_flag; conversions counted, and 
 struct blind {
 	uint64_t exits; /* for hypercalls, as counted at the last tick: all that was on its way then
 			   has come */
+	uint64_t tainted, excused; /* the VM's, as seen last; what resets made it forget */
 };
 
 static void on_event(struct watch *watch, void *state, const struct event *event)
@@ -36,11 +37,14 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 }
 
 /* Conversions that the VMM heard of, as the records tell; lost ones may have been any. */
-static uint64_t seen(const struct vm *vm)
+static uint64_t seen(struct blind *blind, const struct vm *vm)
 {
 	uint64_t oldest;
 
-	return vm->totals.converted + vm->totals.denied + vm->totals.no_answer +
+	if (vm->tainted < blind->tainted)
+		blind->excused += blind->tainted;
+	blind->tainted = vm->tainted;
+	return blind->excused + vm->totals.converted + vm->totals.denied + vm->totals.no_answer +
 	       vm->totals.unanswered + vm_open_requests(vm, &oldest) + vm_lost(vm) + vm->tainted;
 }
 
@@ -48,7 +52,7 @@ static void on_tick(struct watch *watch, void *state)
 {
 	struct blind *blind = state;
 	const struct vm *vm = watch->vm;
-	uint64_t slack = setting(watch, FINDING_BLIND, SETTING_SLACK), exits;
+	uint64_t slack = setting(watch, FINDING_BLIND, SETTING_SLACK), exits, known;
 	struct finding *f;
 
 	/* What a process with several VMs counts is no one VM's. */
@@ -56,13 +60,14 @@ static void on_tick(struct watch *watch, void *state)
 		return;
 	exits = MAX(blind->exits, slack) - slack;
 	blind->exits = vm->counters.exits[KES_EXIT_HYPERCALL];
-	if (exits <= seen(vm))
+	known = seen(blind, vm);
+	if (exits <= known)
 		return;
 	f = watch_case(watch, &detect_blind, NULL, 0, 0);
 	if (!f)
 		return;
 	f->values[EXITS] = exits + slack;
-	f->values[SEEN] = seen(vm);
+	f->values[SEEN] = known;
 }
 
 static void describe(const struct finding *f, char *text, size_t size)

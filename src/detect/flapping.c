@@ -23,6 +23,12 @@ struct flapping {
 	struct range ranges[SETS][WAYS];
 };
 
+/* Buffers begin at multiples of large powers of two: their low bits are all the same. */
+static unsigned int set_of(uint64_t gfn)
+{
+	return (unsigned int)(gfn * 0x9e3779b97f4a7c15ull >> 57) % SETS;
+}
+
 static struct range *find(struct range *set, uint64_t gfn, uint64_t npages)
 {
 	for (int i = 0; i < WAYS; i++)
@@ -67,7 +73,8 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 {
 	struct flapping *flapping = state;
 	uint64_t gfn = event->gpa >> 12;
-	struct range *set = flapping->ranges[gfn % SETS], *range = find(set, gfn, event->npages);
+	struct range *set = flapping->ranges[set_of(gfn)];
+	struct range *range = find(set, gfn, event->npages);
 
 	if (range && range->to != event->to) {
 		flip(watch, range, event);

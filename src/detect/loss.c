@@ -14,6 +14,8 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 	uint64_t more = event->lost - loss->last[event->cause];
 
 	loss->last[event->cause] = event->lost;
+	if (event->cause == KES_CAUSE_COUNTS_FULL) /* no record is missing */
+		return;
 	f = watch_cases(watch, &detect_loss, event, 0, 0, more);
 	if (f && event->cause < FINDING_VALUES)
 		f->values[event->cause] += more;

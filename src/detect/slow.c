@@ -27,10 +27,10 @@ static unsigned int bucket(uint64_t ns)
 	return MIN(4 * power + (unsigned int)(ns >> (power - 2) & 3), BUCKETS - 1u);
 }
 
-/* What a bucket holds at the most. */
-static uint64_t bucket_end(unsigned int i)
+/* What a bucket holds at the least. */
+static uint64_t bucket_begin(unsigned int i)
 {
-	return (uint64_t)(5 + i % 4) << (i / 4 - 2);
+	return (uint64_t)(4 + i % 4) << (i / 4 - 2);
 }
 
 static uint64_t percentile(const struct slow *slow, unsigned int percent)
@@ -40,7 +40,7 @@ static uint64_t percentile(const struct slow *slow, unsigned int percent)
 	for (unsigned int i = BUCKETS; i-- > 8;) {
 		n += slow->histogram[i];
 		if (n > above)
-			return bucket_end(i);
+			return bucket_begin(i);
 	}
 	return 0;
 }

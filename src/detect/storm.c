@@ -19,8 +19,11 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 	uint64_t burst = setting(watch, FINDING_STORM, SETTING_BURST);
 	struct storm *storm = state;
 
-	if (!storm->drop_ns) /* a division for each conversion would be felt */
+	if (!storm->drop_ns) { /* a division for each conversion would be felt */
 		storm->drop_ns = SECOND_NS / MAX(setting(watch, FINDING_STORM, SETTING_RATE), 1ull);
+		if (!storm->since_ns) /* the VM is younger than the last tick */
+			storm->host = watch_host_conversions(watch) - 1;
+	}
 	storm->n++;
 	storm->empty_ns = MAX(storm->empty_ns, watch->now_ns) + storm->drop_ns;
 	if (storm->empty_ns - watch->now_ns <= burst * storm->drop_ns)

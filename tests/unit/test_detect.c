@@ -450,6 +450,10 @@ static void test_forgotten_vms(void **state)
 	assert_int_equal(told(&d, FINDING_MALFORMED, PHASE_BEGIN), 0);
 	assert_int_equal(told(&d, FINDING_LOSS, PHASE_BEGIN), 0);
 	assert_string_equal(found(&d, FINDING_PRIVILEGE)->name, "qemu[103]");
+	for (uint32_t vm = 1; vm <= 200; vm++) { /* VMs that may take their places */
+		text(&d.b, 1000 + vm, KES_TEXT_NAME, "new");
+		lose(&d, 1000 + vm, KES_CAUSE_RING_FULL, 1);
+	}
 	detect_end(&d);
 }
 

@@ -292,6 +292,24 @@ static void test_faults_without_end(void **state)
 	assert_int_equal(found(&d, FINDING_FAULT_LOOP)->ended, ENDED_RESOLVED);
 }
 
+/* A call that failed is no help, nor is one for other pages. */
+static void test_faults_without_help(void **state)
+{
+	(void)state;
+	running_vm();
+	for (int i = 0; i < 8; i++) {
+		struct kes_record r = record(&d.b, 1, KES_ATTRS);
+
+		fault(&d, 1, 0x1000, 1, false);
+		set_attributes(&d.b, 1, 0x1001, 1, true);
+		r.set_attrs.gpa = 0x1000 << 12;
+		r.set_attrs.size = 4096;
+		r.set_attrs.err = -12;
+		apply(&d.b, r);
+	}
+	assert_int_equal(found_only(&d, FINDING_FAULT_LOOP)->count, 8);
+}
+
 static void test_faults_that_are_helped(void **state)
 {
 	(void)state;
@@ -435,6 +453,7 @@ int main(void)
 		DETECTS(test_hotplug),
 		DETECTS(test_solicited_in_some_way),
 		DETECTS(test_faults_without_end),
+		DETECTS(test_faults_without_help),
 		DETECTS(test_faults_that_are_helped),
 		DETECTS(test_faults_now_and_then),
 		DETECTS(test_again_and_again),
