@@ -177,8 +177,17 @@ static struct assigned *find(struct enforcer *enforcer, uint32_t vm)
 	if (!grown)
 		return NULL;
 	enforcer->vms = grown;
-	grown[enforcer->n_vms] = (struct assigned){.vm = vm, .texts = ~0ul};
+	grown[enforcer->n_vms] = (struct assigned){.vm = vm, .set = ~0u, .texts = ~0ul};
 	return &grown[enforcer->n_vms++];
+}
+
+static void tell_assigned(const struct enforcer *enforcer, const struct vm *vm, uint32_t set)
+{
+	uint32_t n = set ? enforcer->sets[set].effective->set.n_rules : 0;
+	char label[VM_SHORT_SIZE];
+
+	fprintf(stderr, "kvm-encstat: VM %u %s: %u rule%s\n", vm->id, vm_label_short(vm, label), n,
+		n == 1 ? "" : "s");
 }
 
 /* Gives a VM the rules that hold for it, if they are not those that it has. */
@@ -202,8 +211,10 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 			enforcer->gate, vm->id, (struct kes_policed){.set = set, .serial = set});
 	if (r && r != -ENOENT)
 		return failed(r, vm, err);
-	assigned->set = set;
 	assigned->texts = texts_of(vm);
+	if (!r && assigned->set != set)
+		tell_assigned(enforcer, vm, set);
+	assigned->set = set;
 	return 0;
 }
 

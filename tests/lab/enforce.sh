@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# `enforce` on one kernel: guests whose hypercalls a policy refuses (tests/enforce/suite), seen from three sides:
+# what the guest got, what its VMM was asked, what the tool says. After gate.sh, which has built the module.
+#
+#   enforce.sh 6.1 | 6.12 | sw-protected
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib.sh"
+build=${BUILD:-$here/../../build}
+kernel=$1 job=$build/lab/enforce-$1 out=$build/lab/enforce-$1/out
+encstat=$build/kvm-encstat
+module=$build/lab/gate-$1/kvm_encstat_gate.ko
+
+name() { printf 'enforce %s: %s' "$kernel" "$1"; }
+
+if [ ! -e "$module" ]; then
+	fail "$(name "the module is there")" "tests/lab/gate.sh $kernel builds it"
+	exit 0
+fi
+rm -rf "$job"
+mkdir -p "$job/out"
+cp "$module" "$job/"
+cp "$here/../enforce/suite" "$job/run"
+cp -r "$here/../enforce/policies" "$job/policies"
+cp -r "$here/../guest/scripts/enforce" "$job/scripts"
+"$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)"
+if ! "$here/boot.sh" "$kernel" "$job" 300 >"$job/boot.log" 2>&1; then
+	fail "$(name "booted and ran")" "$(cat "$job/boot.log")"
+	exit 0
+fi
+pass "$(name "booted and ran")"
+none "$(name "the kernel has nothing to complain")" \
+	"$(grep -E 'BUG|WARNING|Oops|RIP:|Call Trace|rcu.*stall|blocked for' "$out/dmesg" | head -n 5)"
+
+status() { equal "$(name "$1: exit status")" "$2" "$(cat "$out/$1.status")"; }
+
+# truth NAME FILTER: of all VMs of the run together
+truth() { jq -s "[.[]$2] | add" "$out/$1.truth"; }
+
+# verdicts NAME ACTION
+verdicts() { jq -s --arg action "$2" '[.[] | select(.kind == "verdict" and .action == $action)] | length' "$out/$1.out"; }
+
+status no-module 3
+matches "$(name "no module: says so")" "$(cat "$out/no-module.err")" 'kvm_encstat_gate is not loaded'
+none "$(name "no module: the command is not started")" "$(cat "$out/no-module.truth" 2>/dev/null)"
+status rate 3
+matches "$(name "a rule that cannot be enforced: which, and where")" "$(cat "$out/rate.err")" 'rate.yaml:8: rules about rates'
+none "$(name "a rule that cannot be enforced: the command is not started")" "$(cat "$out/rate.truth" 2>/dev/null)"
+
+# What a policy refuses of a known number of conversions, foretold from a run without it.
+status free 0
+foretold=$("$encstat" policy test "$here/../enforce/policies/range.yaml" "$out/free.ke" --json 2>/dev/null |
+	jq -s '[.[] | select(.action == "deny").requests] | add')
+equal "$(name "without a veto: all come out")" 1009 "$(truth free .requests)"
+status range 0
+matches "$(name "range: armed and proved")" "$(cat "$out/range.err")" 'the veto is armed and proved'
+equal "$(name "range: as many refused as policy test foretold")" "$foretold" "$(verdicts range deny)"
+equal "$(name "range: the guest saw each refusal, with EPERM")" "$foretold" "$(truth range .refused_map.eperm)"
+equal "$(name "range: the VMM was asked for all others")" $((1009 - foretold)) "$(truth range .requests)"
+none "$(name "range: the VMM was asked for nothing that is refused")" \
+	"$(jq -c '.conversions[] | select((.attrs < 16 and .gfn < 8192 and .gfn + .npages > 4096 and
+		(.gfn < 6144 or .gfn + .npages > 6400)) or .npages > 512)' "$out/range.truth")"
+equal "$(name "range: its map is what the VMM has")" "$(jq -c .shared "$out/range.truth")" \
+	"$("$encstat" replay "$out/range.ke" map 2 --json 2>/dev/null |
+		jq -c '[.ranges[] | select(.state == "shared") | [.gfn, .npages]]')"
+
+status monitor 0
+equal "$(name "monitor: nothing is refused")" "1009 0" "$(truth monitor .requests) $(truth monitor .refused_map.eperm)"
+equal "$(name "monitor: what would have been is told")" "$foretold" \
+	"$(jq -s '[.[] | select(.would == "deny")] | length' "$out/monitor.out")"
+
+status numbers 1 # the guest did not expect that hypercall 5 is refused
+equal "$(name "numbers: 5 and above, and user mode, are refused")" 14 "$(verdicts numbers deny)"
+equal "$(name "numbers: kernel mode converts")" 1 "$(truth numbers .requests)"
+
+status kill 137
+equal "$(name "kill: told")" 1 "$(verdicts kill kill)"
+
+status named 0
+equal "$(name "named: the VM with that name shares nothing")" '[]' "$(jq -c .shared "$out/closed.truth")"
+equal "$(name "named: the other one does")" "[[4096,11],[8192,2]]" "$(jq -c .shared "$out/open.truth")"
+
+status stopped 0
+equal "$(name "stopped: refused while the tool is stopped")" 211 "$(truth stopped .refused_map.eperm)"
+equal "$(name "stopped: told afterwards")" 211 "$(verdicts stopped deny)"
+
+equal "$(name "afterwards the module is as it was")" N "$(cat "$out/armed-after")"
+equal "$(name "afterwards no program stays")" 0 "$(cat "$out/left-behind")"
