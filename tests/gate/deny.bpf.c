@@ -13,7 +13,7 @@ char _license[] SEC("license") = "GPL";
 const volatile unsigned long long from, to; /* bytes; to is outside */
 const volatile int pid; /* the VMM's; 0: all */
 
-unsigned long long asked, denied;
+unsigned long long asked, denied, entries;
 
 SEC("fmod_ret/security_kvm_encstat_gate")
 int BPF_PROG(deny, struct kvm_vcpu *vcpu, unsigned long nr, unsigned long a0, unsigned long a1,
@@ -26,4 +26,13 @@ int BPF_PROG(deny, struct kvm_vcpu *vcpu, unsigned long nr, unsigned long a0, un
 		return ret;
 	__sync_fetch_and_add(&denied, 1);
 	return -1;
+}
+
+/* Another user of the function that the gate sits on. */
+SEC("?fentry/kvm_emulate_hypercall")
+int BPF_PROG(entered, struct kvm_vcpu *vcpu)
+{
+	if (!pid || BPF_CORE_READ(vcpu, kvm, userspace_pid) == pid)
+		__sync_fetch_and_add(&entries, 1);
+	return 0;
 }

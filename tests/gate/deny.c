@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * deny FROM TO PID READY: attaches deny.bpf.c to the gate, makes the file READY, and waits for SIGTERM; then
- * detaches and prints what it was asked, in JSON.
+ * deny FROM TO PID READY [entered]: attaches deny.bpf.c to the gate, makes the file READY, and waits for SIGTERM;
+ * then detaches and prints what it was asked, in JSON. With `entered`, a program on KVM's function counts, too.
  */
 #include "deny.skel.h"
 
@@ -17,8 +17,8 @@ int main(int argc, char **argv)
 	sigset_t set;
 	int err, number;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: deny FROM TO PID READY\n");
+	if (argc != 5 && argc != 6) {
+		fprintf(stderr, "usage: deny FROM TO PID READY [entered]\n");
 		return 2;
 	}
 	sigemptyset(&set);
@@ -33,6 +33,7 @@ int main(int argc, char **argv)
 	deny->rodata->from = strtoull(argv[1], NULL, 0);
 	deny->rodata->to = strtoull(argv[2], NULL, 0);
 	deny->rodata->pid = atoi(argv[3]);
+	bpf_program__set_autoload(deny->progs.entered, argc == 6);
 	err = deny__load(deny);
 	if (err) {
 		fprintf(stderr, "deny: load: %s\n", strerror(-err));
@@ -46,8 +47,8 @@ int main(int argc, char **argv)
 	close(open(argv[4], O_CREAT | O_WRONLY, 0644));
 	sigwait(&set, &number);
 	deny__detach(deny);
-	printf("{\"asked\":%llu,\"denied\":%llu}\n", deny->bss->asked,
-		deny->bss->denied);
+	printf("{\"asked\":%llu,\"denied\":%llu,\"entries\":%llu}\n", deny->bss->asked,
+		deny->bss->denied, deny->bss->entries);
 	deny__destroy(deny);
 	return 0;
 }
