@@ -3,7 +3,7 @@
 #
 # All tests, after `make check` has built everything; ends with `N passed, N failed`.
 #
-#   check.sh [PART...]   unit, fuzz, layers, cli, golden, native, lab, qemu; all of them if none is named
+#   check.sh [PART...]   unit, mutation, fuzz, layers, cli, golden, native, lab, qemu; all of them if none is named
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.." || exit 1
@@ -57,14 +57,14 @@ qemu() {
 	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 320 tests/lab/qemu.sh {} >build/qemu-{}.log 2>&1; cat build/qemu-{}.log"
 }
 
-for part in ${*:-unit fuzz layers cli golden native lab qemu}; do
+for part in ${*:-unit mutation fuzz layers cli golden native lab qemu}; do
 	printf '\n-- %s\n' "$part"
 	case $part in
 	unit) unit ;;
 	fuzz) fuzz ;;
 	lab) lab ;;
 	qemu) qemu ;;
-	layers | cli | golden | native) tests/$part.sh ;;
+	mutation | layers | cli | golden | native) tests/$part.sh ;;
 	*) fail "there is a part $part" ;;
 	esac
 done

@@ -14,6 +14,14 @@
 
 #define MAX_TOLD 256
 
+static inline uint64_t next_random(void)
+{
+	static uint64_t seed = 1;
+
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return seed >> 33;
+}
+
 /* What was told of a finding, as it was at that moment. */
 struct told {
 	struct finding f;
@@ -271,6 +279,12 @@ static inline void resident(struct detect_bench *bench, uint32_t vm, struct kes_
 
 	r.resident = what;
 	apply(&bench->b, r);
+}
+
+/* A case of FINDING_PRIVILEGE: the simplest detector there is. */
+static inline void try_from_user_mode(uint32_t vm)
+{
+	refuse(&d, vm, 0x1000000, 1, SHARED, KES_REASON_CPL, 0);
 }
 
 /* ---- what the kernel half counts ---- */

@@ -103,7 +103,7 @@ static void test_all_done_late(void **state)
 		convert(&d.b, 1, 0x1000 + 2 * i, 1, SHARED, 0);
 	later(&d, 3 * SECOND_NS);
 	assert_int_equal(found_only(&d, FINDING_UNCOMMITTED)->count, 12);
-	for (uint64_t i = 0; i < 12; i++) {
+	for (uint64_t i = 12; i-- > 0;) { /* those that have no room last */
 		assert_int_equal(found_only(&d, FINDING_UNCOMMITTED)->state, FINDING_OPEN);
 		set_attributes(&d.b, 1, 0x1000 + 2 * i, 1, false);
 		later(&d, 2 * SECOND_NS);
@@ -257,6 +257,7 @@ static void test_solicited_in_some_way(void **state)
 	set_attributes(&d.b, 1, 0x1000, 1, false);
 	set_attributes(&d.b, 1, 0x1000, 1, false); /* so already */
 	convert(&d.b, 1, 0x2000, 8, SHARED, 0);    /* uncommitted */
+	set_attributes(&d.b, 1, 0x2000, 8, true);  /* so already */
 	set_attributes(&d.b, 1, 0x2000, 8, false); /* late, but as declared */
 	set_attributes(&d.b, 1, 0x20000, 8, true);
 	set_attributes(&d.b, 1, 0x20000, 8, false); /* where there is no memory */
@@ -316,7 +317,7 @@ static void test_faults_that_are_helped(void **state)
 	running_vm();
 	for (uint64_t i = 0; i < 10; i++) {
 		for (int k = 0; k < 7; k++)
-			fault(&d, 1, 0x1000 + i, 1, i % 2);
+			fault(&d, 1, 0x1000, 1, i % 2);
 		set_attributes(&d.b, 1, 0x1000, 0x10, i % 2);
 	}
 	for (uint64_t i = 0; i < 100; i++) /* many pages, none of them often */
@@ -363,6 +364,8 @@ static void test_again_with_progress(void **state)
 	sev_vm(&d, 1, 65536);
 	for (uint64_t i = 0; i < 100; i++)
 		denied(0x1000 + i, 100 - i, SHARED, 11);
+	for (uint64_t i = 0; i < 100; i++)
+		denied(0x1000 + i, 1, SHARED, 11);
 	for (uint64_t i = 0; i < 100; i++)
 		denied(0x1000, 1, i % 15 ? SHARED : PRIVATE, 11);
 	for (uint64_t i = 0; i < 100; i++)
@@ -418,9 +421,15 @@ static void test_not_reused(void **state)
 	assert_silent(&d);
 	could_not_take_back();
 	reset_vm(&d, 1);
+	fault(&d, 1, 0x1000, 1, false);
 	convert(&d.b, 1, 0x1000, 8, SHARED, 0);
 	convert(&d.b, 1, 0x1000, 8, SHARED, 0);
 	assert_null(found(&d, FINDING_REUSED));
+	restart();
+	sev_vm(&d, 1, 65536); /* they were not shared, so that nothing was to be taken back */
+	denied(0x1000, 8, PRIVATE, 1);
+	convert(&d.b, 1, 0x1000, 8, SHARED, 0);
+	assert_silent(&d);
 }
 
 static void test_reused_in_a_partial_map(void **state)
