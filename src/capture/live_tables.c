@@ -96,14 +96,21 @@ static int on_record(void *context, void *data, size_t size)
 	default:
 		break;
 	}
-	return live->take(live->context, r, 1);
+	ret = live->take(live->context, r, 1);
+	if (!ret && ++live->consumed > live->ring_bytes / sizeof(*r))
+		return -EXFULL; /* not an error: see live_consume() */
+	return ret;
 }
 
+/* As much as the ring can hold: all that is on it now, but not what a flood adds meanwhile, or
+ * nothing else would ever be done. */
 int live_consume(struct live *live)
 {
-	int r = ring_buffer__consume(live->ring);
+	int r;
 
-	return r < 0 ? r : 0;
+	live->consumed = 0;
+	r = ring_buffer__consume(live->ring);
+	return r < 0 && r != -EXFULL ? r : 0;
 }
 
 int live_poll(struct live *live, int timeout_ms, record_fn take, void *context)

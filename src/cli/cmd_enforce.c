@@ -24,11 +24,6 @@
 #define PROOF_PAGES  5
 #define PROOF_OTHERS 6
 
-/* A rule set in the kernel. */
-struct installed {
-	struct effective *effective;
-};
-
 struct assigned {
 	uint32_t vm, set;
 	size_t texts; /* bytes of its texts then: its name may come later */
@@ -38,12 +33,13 @@ struct enforcer {
 	const struct options *options;
 	struct policies *policies;
 	struct live_gate *gate;
-	struct installed sets[KES_MAX_SETS];
-	uint32_t n_sets;
+	struct kes_rule_set *sets[KES_MAX_SETS]; /* as they are in the kernel; NULL: free */
+	uint32_t standard;
 	struct assigned *vms; /* [n_vms] */
 	size_t n_vms;
 	char comm[16];
 	bool proving, not_proved;
+	bool ended;                        /* some VM has */
 	uint64_t refused, passed, slipped; /* by the proof's guest */
 };
 
@@ -105,29 +101,52 @@ static int prove(struct enforcer *enforcer, int (*pump)(void *), void *session, 
 
 /* ---- rule sets ---- */
 
-/* Puts it into the kernel, where none like it is; takes it. */
-static int install(struct enforcer *enforcer, struct effective **pointer, uint32_t *ret)
+static bool is_used(const struct enforcer *enforcer, uint32_t set)
 {
-	_cleanup_free_ struct effective *effective = TAKE_PTR(*pointer);
+	for (size_t i = 0; i < enforcer->n_vms; i++)
+		if (enforcer->vms[i].set == set)
+			return true;
+	return enforcer->standard == set;
+}
+
+/* A place for one more; 0: there is none. One that no VM has any more is free: who was asked by it
+ * has been answered long ago. */
+static uint32_t find_place(const struct enforcer *enforcer)
+{
+	for (uint32_t i = FIRST_SET; i < KES_MAX_SETS; i++)
+		if (!enforcer->sets[i])
+			return i;
+	for (uint32_t i = FIRST_SET; i < KES_MAX_SETS; i++)
+		if (!is_used(enforcer, i))
+			return i;
+	return 0;
+}
+
+/* Puts it into the kernel, where none like it is. -E2BIG: there is no room. */
+static int install(struct enforcer *enforcer, const struct kes_rule_set *set, uint32_t *ret)
+{
+	uint32_t place = find_place(enforcer);
 	int r;
 
-	if (!effective->set.n_rules) {
-		*ret = 0;
+	*ret = 0;
+	if (!set->n_rules)
 		return 0;
-	}
-	for (uint32_t i = FIRST_SET; i < enforcer->n_sets; i++)
-		if (!memcmp(&enforcer->sets[i].effective->set, &effective->set,
-			    sizeof(effective->set))) {
+	for (uint32_t i = FIRST_SET; i < KES_MAX_SETS; i++)
+		if (enforcer->sets[i] && !memcmp(enforcer->sets[i], set, sizeof(*set))) {
 			*ret = i;
 			return 0;
 		}
-	if (enforcer->n_sets == KES_MAX_SETS)
+	if (!place)
 		return -E2BIG;
-	r = live_gate_set(enforcer->gate, enforcer->n_sets, &effective->set);
+	if (!enforcer->sets[place])
+		enforcer->sets[place] = malloc(sizeof(*set));
+	if (!enforcer->sets[place])
+		return -ENOMEM;
+	r = live_gate_set(enforcer->gate, place, set);
 	if (r)
 		return r;
-	*ret = enforcer->n_sets;
-	enforcer->sets[enforcer->n_sets++].effective = TAKE_PTR(effective);
+	*enforcer->sets[place] = *set;
+	*ret = place;
 	return 0;
 }
 
@@ -144,17 +163,20 @@ static int failed(int r, const struct vm *vm, struct error *err)
 
 static int set_standard(struct enforcer *enforcer, struct error *err)
 {
-	struct effective *effective;
+	_cleanup_free_ struct effective *effective = NULL;
 	uint32_t set;
 	int r = policy_compile(&effective, enforcer->policies, NULL, err);
 
 	if (r)
 		return r;
-	r = install(enforcer, &effective, &set);
+	r = install(enforcer, &effective->set, &set);
 	if (!r)
 		r = live_gate_standard(
 			enforcer->gate, (struct kes_policed){.set = set, .serial = set}, false);
-	return r ? error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r)) : 0;
+	if (r)
+		return error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r));
+	enforcer->standard = set;
+	return 0;
 }
 
 static size_t texts_of(const struct vm *vm)
@@ -183,7 +205,7 @@ static struct assigned *find(struct enforcer *enforcer, uint32_t vm)
 
 static void tell_assigned(const struct enforcer *enforcer, const struct vm *vm, uint32_t set)
 {
-	uint32_t n = set ? enforcer->sets[set].effective->set.n_rules : 0;
+	uint32_t n = set ? enforcer->sets[set]->n_rules : 0;
 	char label[VM_SHORT_SIZE];
 
 	fprintf(stderr, "kvm-encstat: VM %u %s: %u rule%s\n", vm->id, vm_label_short(vm, label), n,
@@ -193,8 +215,8 @@ static void tell_assigned(const struct enforcer *enforcer, const struct vm *vm, 
 /* Gives a VM the rules that hold for it, if they are not those that it has. */
 static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *err)
 {
+	_cleanup_free_ struct effective *effective = NULL;
 	struct assigned *assigned = find(enforcer, vm->id);
-	struct effective *effective;
 	uint32_t set;
 	int r;
 
@@ -205,7 +227,7 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 	r = policy_compile(&effective, enforcer->policies, vm, err);
 	if (r)
 		return r;
-	r = install(enforcer, &effective, &set);
+	r = install(enforcer, &effective->set, &set);
 	if (!r)
 		r = live_gate_assign(
 			enforcer->gate, vm->id, (struct kes_policed){.set = set, .serial = set});
@@ -218,14 +240,63 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 	return 0;
 }
 
+/* VMs that ended have no rules. */
+static void forget_ended(struct enforcer *enforcer, const struct model *model)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0, at = 0; i < enforcer->n_vms; i++) { /* both in order of id, nearly */
+		bool alive = false;
+
+		for (at = 0; at < model_vm_count(model) && !alive; at++)
+			alive = model_vm(model, at)->id == enforcer->vms[i].vm &&
+				model_vm(model, at)->alive;
+		if (alive)
+			enforcer->vms[kept++] = enforcer->vms[i];
+	}
+	enforcer->n_vms = kept;
+}
+
 static int on_turn(void *context, const struct model *model, struct error *err)
 {
+	struct enforcer *enforcer = context;
 	int r = 0;
 
+	if (enforcer->ended) {
+		enforcer->ended = false;
+		forget_ended(enforcer, model);
+	}
 	for (size_t i = 0; i < model_vm_count(model) && !r; i++)
 		if (model_vm(model, i)->alive && model_vm(model, i)->known)
-			r = assign(context, model_vm(model, i), err);
+			r = assign(enforcer, model_vm(model, i), err);
 	return r;
+}
+
+/* Reads the policies anew. Each VM goes from its old rules to its new ones at once, in the next
+ * turn; if the new ones are wrong all stays as it is, which is said. */
+static void on_reload(void *context)
+{
+	struct enforcer *enforcer = context;
+	struct policies *fresh = NULL, *old = enforcer->policies;
+	struct error err = {};
+	int r = policies_load(&fresh, enforcer->options->policy ?: POLICY_PATH, &err);
+
+	if (!r)
+		r = enforce_check(fresh, &err);
+	if (!r) {
+		enforcer->policies = fresh;
+		r = set_standard(enforcer, &err);
+	}
+	if (r) {
+		enforcer->policies = old;
+		policies_free(&fresh);
+		fprintf(stderr, "kvm-encstat: the old policies go on: %s\n", err.text);
+		return;
+	}
+	policies_free(&old);
+	for (size_t i = 0; i < enforcer->n_vms; i++)
+		enforcer->vms[i].texts = ~0ul; /* to be given its rules anew */
+	fputs("kvm-encstat: the policies were read anew\n", stderr);
 }
 
 /* ---- the run ---- */
@@ -263,6 +334,7 @@ static int on_event(void *context, const struct style *style, const struct event
 		watch_proof(enforcer, event);
 		return 0;
 	}
+	enforcer->ended |= event->kind == EVENT_VM_END;
 	if (event->kind != EVENT_VERDICT)
 		return 0;
 	if (enforcer->options->format == FORMAT_JSON)
@@ -274,11 +346,12 @@ static int on_event(void *context, const struct style *style, const struct event
 
 static int run(const struct options *options, struct error *err)
 {
-	struct enforcer enforcer = {.options = options, .n_sets = FIRST_SET};
+	struct enforcer enforcer = {.options = options};
 	struct reader reader = {
 		.event = on_event,
 		.start = on_start,
 		.turn = on_turn,
+		.reload = on_reload,
 		.stop = on_stop,
 		.context = &enforcer,
 		.endless = true,
@@ -293,8 +366,8 @@ static int run(const struct options *options, struct error *err)
 		else
 			r = session_run(options, &reader, true, err);
 	}
-	for (uint32_t i = FIRST_SET; i < enforcer.n_sets; i++)
-		free(enforcer.sets[i].effective);
+	for (uint32_t i = FIRST_SET; i < KES_MAX_SETS; i++)
+		free(enforcer.sets[i]);
 	free(enforcer.vms);
 	policies_free(&enforcer.policies);
 	return r == EXIT_FAILED && enforcer.not_proved ? EXIT_PARTIAL : r;
@@ -315,7 +388,10 @@ const struct command command_enforce = {
 		"and six are not, before it says that it is armed. If it cannot be armed or "
 		"proved, or a "
 		"rule cannot\n"
-		"be enforced, it exits 3 and refuses nothing. When it ends, so does the veto.",
+		"be enforced, it exits 3 and refuses nothing. SIGHUP makes it read the policies "
+		"anew. "
+		"When it\n"
+		"ends, so does the veto.",
 	.options = (OPT_READ & ~(unsigned int)OPT_RESYNC) | OPT_JSON | OPT_POLICY,
 	.takes_command = true,
 	.run = run,

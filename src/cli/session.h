@@ -31,6 +31,8 @@ struct reader {
 		struct error *err);
 	/* Live: something may have come. 0 or a negative errno, with err filled. */
 	int (*turn)(void *context, const struct model *model, struct error *err);
+	/* Live: SIGHUP; NULL: that ends it, as SIGTERM does. */
+	void (*reload)(void *context);
 	/* Live: before the programs go. */
 	void (*stop)(void *context);
 	void *context;

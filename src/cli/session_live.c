@@ -146,6 +146,8 @@ static void take_signals(struct loop *loop)
 	while (read(loop->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
 			loop->resync = true;
+		else if (info.ssi_signo == SIGHUP && loop->session->reader->reload)
+			loop->session->reader->reload(loop->session->reader->context);
 		else if (info.ssi_signo != SIGCHLD)
 			loop->stop = true; /* the terminal's Ctrl-C reaches the command by itself */
 		else if (child_reap(&loop->child))

@@ -16,6 +16,14 @@ static bool concerns(const struct sacred *sacred, const struct vm *vm)
 	return !fnmatch(sacred->vm, name, 0);
 }
 
+/* Firmware of SEV guests that has SMM shares it for a moment, so that the vCPU's first save state
+ * is seen: 0x30000 + 0xfc00, OVMF's MemEncryptSevLocateInitialSmramSaveStateMapPages(). */
+static bool is_save_state(const struct watch *watch, const struct event *event)
+{
+	return (watch->vm->type == KES_VM_SEV || watch->vm->type == KES_VM_SEV_ES) &&
+	       event->kind == EVENT_CONVERTED && event->gpa == 0x3f000 && event->npages == 1;
+}
+
 static void look(struct watch *watch, const struct event *event, const struct sacred *sacred)
 {
 	uint64_t gfn = event->gpa >> 12;
@@ -40,6 +48,8 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 		return; /* it counts when it is answered */
 	if (event->kind == EVENT_ATTRIBUTES && !watch->guest_ns && event->npages > GIB_PAGES)
 		return; /* not a page: the VMM clears all */
+	if (is_save_state(watch, event))
+		return;
 	sacred = watch_sacred(watch, &n);
 	for (size_t i = 0; i < n; i++)
 		if (ranges_overlap(
@@ -68,8 +78,8 @@ const struct detector detect_sacred = {
 	.why = "There lie the firmware, the tables it hands on and the code that starts vCPUs: who "
 	       "can "
 	       "write there from outside owns the guest. A range of yours holds what you know.",
-	.harmless = "Firmware of SEV guests with SMM shares the page of the first save-state map "
-		    "(at 0x30000) for a moment.",
+	.harmless = "None is known. Firmware of SEV guests with SMM shares the page of the first "
+		    "save-state map, at 0x3f000, for a moment: that does not count.",
 	.todo = "See who did it (explain). If it was the guest itself, ask why its kernel lies "
 		"there; "
 		"if it was the VMM, stop the VM.",

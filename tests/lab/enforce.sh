@@ -86,5 +86,15 @@ status stopped 0
 equal "$(name "stopped: refused while the tool is stopped")" 211 "$(truth stopped .refused_map.eperm)"
 equal "$(name "stopped: told afterwards")" 211 "$(verdicts stopped deny)"
 
+status reload 0
+equal "$(name "reload: what both policies refuse never comes out")" 0 \
+	"$(jq '[.conversions[] | select(.gfn == 4096)] | length' "$out/reload.truth")"
+equal "$(name "reload: what only the new one refuses came out until then, and not after it was first refused")" \
+	'true 0' "$(jq '.requests > 0' "$out/reload.truth") $("$encstat" replay "$out/reload.ke" events --json 2>/dev/null |
+		jq -s 'map(select(.gfn == 8192)) | (map(.action == "deny") | index(true)) as $first |
+			[.[$first:][] | select(.kind == "converted")] | length')"
+matches "$(name "reload: a policy that is wrong changes nothing, and is said")" "$(cat "$out/reload.err")" \
+	'old policies go on: .*policy.yaml:'
+
 equal "$(name "afterwards the module is as it was")" N "$(cat "$out/armed-after")"
 equal "$(name "afterwards no program stays")" 0 "$(cat "$out/left-behind")"
