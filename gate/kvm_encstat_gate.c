@@ -33,6 +33,11 @@
 #error "kvm_encstat_gate: the kernel needs CONFIG_DEBUG_INFO_BTF_MODULES"
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define ftrace_regs_get_argument(fregs, n) ((fregs)->regs.di) /* the first one is all we need */
+#define ftrace_regs_set_instruction_pointer(fregs, ip) ftrace_instruction_pointer_set(fregs, ip)
+#endif
+
 /* What a refused hypercall's number becomes where -KVM_EPERM cannot be given. */
 #define NO_SUCH_HYPERCALL (~0UL)
 
@@ -89,7 +94,7 @@ static struct {
 	typeof(&kvm_skip_emulated_instruction) skip;
 	/* KVM's way to the vendor module's get_cs_db_l_bits() */
 	typeof(&STATIC_CALL_KEY(kvm_x86_get_cs_db_l_bits)) cs_bits;
-} kvm;
+} target;
 
 #define FIND(symbol) ({					\
 	typeof(&symbol) address = symbol_get(symbol);	\
@@ -109,7 +114,7 @@ static bool in_64_bit_mode(struct kvm_vcpu *vcpu)
 		return true;
 	if (!(vcpu->arch.efer & EFER_LMA))
 		return false;
-	get_bits = READ_ONCE(kvm.cs_bits->func);
+	get_bits = READ_ONCE(target.cs_bits->func);
 	get_bits(vcpu, &db, &l);
 	return l;
 }
@@ -146,7 +151,7 @@ static int refuse(struct kvm_vcpu *vcpu)
 
 	vcpu->arch.regs[VCPU_REGS_RAX] = in_64_bit_mode(vcpu) ? answer : (u32)answer;
 	++vcpu->stat.hypercalls;
-	ret = kvm.skip(vcpu); /* may sleep */
+	ret = target.skip(vcpu); /* may sleep */
 	atomic_dec(&refusing);
 	return ret;
 }
@@ -158,11 +163,7 @@ static int refuse(struct kvm_vcpu *vcpu)
 static void notrace on_hypercall(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 				 struct ftrace_regs *fregs)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 	struct kvm_vcpu *vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
-#else
-	struct kvm_vcpu *vcpu = (void *)fregs->regs.di;
-#endif
 	unsigned long *regs = vcpu->arch.regs;
 	unsigned long mask;
 
@@ -184,11 +185,7 @@ static void notrace on_hypercall(unsigned long ip, unsigned long parent_ip, stru
 		return;
 	}
 	atomic_inc(&refusing);
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
 	ftrace_regs_set_instruction_pointer(fregs, (unsigned long)refuse);
-#else
-	ftrace_instruction_pointer_set(fregs, (unsigned long)refuse);
-#endif
 }
 
 /* ---- hooked or not ---- */
@@ -214,7 +211,7 @@ static int try_hook(unsigned long flags)
 	/* PERMANENT: the sysctl kernel.ftrace_enabled does not switch it off. */
 	gate_ops.func = on_hypercall;
 	gate_ops.flags = FTRACE_OPS_FL_PERMANENT | flags;
-	err = ftrace_set_filter_ip(&gate_ops, (unsigned long)kvm.emulate, 0, 1);
+	err = ftrace_set_filter_ip(&gate_ops, (unsigned long)target.emulate, 0, 1);
 	if (!err)
 		err = register_ftrace_function(&gate_ops);
 	if (err)
@@ -227,41 +224,41 @@ static int hook(void)
 {
 	int err = -EBUSY;
 
-	if (kvm.emulate)
+	if (target.emulate)
 		return 0;
-	kvm.emulate = FIND(kvm_emulate_hypercall);
-	if (!kvm.emulate)
+	target.emulate = FIND(kvm_emulate_hypercall);
+	if (!target.emulate)
 		return 0;
-	kvm.skip = FIND(kvm_skip_emulated_instruction);
-	kvm.cs_bits = FIND(STATIC_CALL_KEY(kvm_x86_get_cs_db_l_bits));
-	if (!kvm.cs_bits) {
+	target.skip = FIND(kvm_skip_emulated_instruction);
+	target.cs_bits = FIND(STATIC_CALL_KEY(kvm_x86_get_cs_db_l_bits));
+	if (!target.cs_bits) {
 		pr_err("this KVM does not tell in which mode a guest is\n");
-		kvm.emulate = NULL;
+		target.emulate = NULL;
 		return -EOPNOTSUPP;
 	}
 
 	/* Only one may redirect a function: not where KVM is patched live. */
-	if (kvm.skip && !plain)
+	if (target.skip && !plain)
 		err = try_hook(FTRACE_OPS_FL_IPMODIFY);
 	if (err == -EBUSY)
 		err = try_hook(0);
 	if (err) {
 		pr_err("kvm_emulate_hypercall() cannot be hooked: %d\n", err);
-		kvm.emulate = NULL;
+		target.emulate = NULL;
 	}
 	return err;
 }
 
 static void unhook(void)
 {
-	if (!kvm.emulate)
+	if (!target.emulate)
 		return;
 	unregister_ftrace_function(&gate_ops); /* nobody is in on_hypercall() any more */
 	forget_filter();
 	while (atomic_read(&refusing))
 		schedule_timeout_uninterruptible(1);
 	synchronize_rcu_tasks(); /* nor at the last instructions of refuse() */
-	kvm.emulate = NULL;
+	target.emulate = NULL;
 }
 
 /*
@@ -275,7 +272,7 @@ static int on_module(struct notifier_block *block, unsigned long state, void *da
 	mutex_lock(&lock);
 	if (state == MODULE_STATE_COMING && armed && module != THIS_MODULE)
 		hook();
-	if (state == MODULE_STATE_GOING && within_module((unsigned long)kvm.emulate, module))
+	if (state == MODULE_STATE_GOING && within_module((unsigned long)target.emulate, module))
 		unhook();
 	mutex_unlock(&lock);
 	return NOTIFY_OK;
@@ -315,7 +312,7 @@ static int answer_get(char *text, const struct kernel_param *param)
 	const char *answer = "none";
 
 	mutex_lock(&lock);
-	if (kvm.emulate)
+	if (target.emulate)
 		answer = gate_ops.flags & FTRACE_OPS_FL_IPMODIFY ? "EPERM" : "ENOSYS";
 	mutex_unlock(&lock);
 	return sysfs_emit(text, "%s\n", answer);

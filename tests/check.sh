@@ -57,13 +57,20 @@ qemu() {
 	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 320 tests/lab/qemu.sh {} >build/qemu-{}.log 2>&1; cat build/qemu-{}.log"
 }
 
-for part in ${*:-unit mutation fuzz layers cli golden native lab qemu}; do
+# The optional module, in the same kernels.
+gate() {
+	# shellcheck disable=SC2086
+	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 400 tests/lab/gate.sh {} >build/gate-{}.log 2>&1; cat build/gate-{}.log"
+}
+
+for part in ${*:-unit mutation fuzz layers cli golden native lab qemu gate}; do
 	printf '\n-- %s\n' "$part"
 	case $part in
 	unit) unit ;;
 	fuzz) fuzz ;;
 	lab) lab ;;
 	qemu) qemu ;;
+	gate) gate ;;
 	mutation | layers | cli | golden | native) tests/$part.sh ;;
 	*) fail "there is a part $part" ;;
 	esac

@@ -30,7 +30,7 @@ unpack() {
 		rm "$package"
 	done
 	# They count on being in /usr/src.
-	echo "include ../$(cd "$2/usr/src" && echo linux-headers-*-common)/Makefile" \
+	echo "include ../$(cd "$2/usr/src" && echo linux-headers-*-common*)/Makefile" \
 		>"$2/usr/src/linux-headers-$1/Makefile"
 	ln -s "usr/src/linux-headers-$1" "$2/build"
 }
