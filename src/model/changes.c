@@ -7,6 +7,22 @@ static bool overlap(uint64_t gfn, uint64_t npages, uint64_t other, uint64_t noth
 	return gfn < other ? other - gfn < npages : gfn - other < nother;
 }
 
+/* Each vCPU's last fault, and the VM's last ones. In either direction: what helps need not be what
+ * the guest took the page for. */
+static bool follows_fault(const struct vm *vm, uint64_t gfn, uint64_t npages)
+{
+	for (size_t i = 0; i < vm->n_requests; i++) {
+		const struct fault *fault = &vm->requests[i].fault;
+
+		if (overlap(gfn, npages, fault->gfn, fault->npages))
+			return true;
+	}
+	for (size_t i = 0; i < vm->n_faults && i < VM_FAULTS; i++)
+		if (overlap(gfn, npages, vm->faults[i].gfn, vm->faults[i].npages))
+			return true;
+	return false;
+}
+
 /* What the VMM may have done it for. */
 static enum prompt find_prompt(
 	const struct model *model, const struct vm *vm, const struct event *event)
@@ -21,14 +37,7 @@ static enum prompt find_prompt(
 			conversion_target(model->options.abi, request->attrs) == event->to)
 			return PROMPT_REQUEST;
 	}
-	for (size_t i = 0; i < vm->n_faults && i < VM_FAULTS; i++) {
-		const struct fault *fault = &vm->faults[i];
-
-		/* In either direction: what helps need not be what the guest took the page for. */
-		if (overlap(gfn, event->npages, fault->gfn, fault->npages))
-			return PROMPT_FAULT;
-	}
-	return PROMPT_NONE;
+	return follows_fault(vm, gfn, event->npages) ? PROMPT_FAULT : PROMPT_NONE;
 }
 
 int changes_attributes(struct model *model, struct vm *vm, const struct kes_record *r)

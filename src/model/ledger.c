@@ -258,7 +258,10 @@ int ledger_refused(struct model *model, struct vm *vm, const struct kes_record *
 int ledger_fault(struct model *model, struct vm *vm, const struct kes_record *r)
 {
 	struct event event = model_event(EVENT_FAULT, vm, r);
+	struct request *request = vm_request(vm, r->vcpu);
 
+	if (!request)
+		return -ENOMEM;
 	vm->totals.faults++;
 	model->totals.ledger.faults++;
 	event.gpa = r->fault.gpa;
@@ -266,7 +269,7 @@ int ledger_fault(struct model *model, struct vm *vm, const struct kes_record *r)
 	event.fault_flags = r->fault.flags;
 	event.to = r->fault.flags & KES_MEMORY_FAULT_PRIVATE ? PAGE_PRIVATE : PAGE_SHARED;
 	event.ret = r->fault.err;
-	vm->faults[vm->n_faults++ % VM_FAULTS] =
-		(struct fault){event.gpa >> 12, event.npages, event.to};
+	request->fault = (struct fault){event.gpa >> 12, event.npages, event.to};
+	vm->faults[vm->n_faults++ % VM_FAULTS] = request->fault;
 	return model_emit(model, &event);
 }

@@ -30,13 +30,21 @@ struct memslot {
 	uint32_t slot, flags;
 };
 
+/* A fault of the guest on a page that is not what it was touched as. */
+struct fault {
+	uint64_t gfn, npages;
+	enum page_state to; /* what the guest took it for */
+};
+#define VM_FAULTS 8
+
 /* A conversion that the VMM was asked for; at most one a vCPU. */
 struct request {
 	uint64_t gpa, npages, attrs; /* bytes, frames, raw */
 	uint64_t ts_ns, seq;
 	uint16_t vcpu;
 	bool open;
-	bool unhooked; /* its answer may have gone unseen */
+	bool unhooked;      /* its answer may have gone unseen */
+	struct fault fault; /* of the vCPU since then, the last one; npages 0: none */
 };
 
 struct vm_counters {
@@ -44,13 +52,6 @@ struct vm_counters {
 	uint64_t exit_errors[KES_EXIT_REASONS]; /* KVM_RUN returned an error */
 	uint64_t hypercalls[KES_HYPERCALLS];    /* by number, the last takes all others */
 };
-
-/* A fault of the guest on a page that is not what it was touched as. */
-struct fault {
-	uint64_t gfn, npages;
-	enum page_state to; /* what the guest took it for */
-};
-#define VM_FAULTS 8
 
 /* What a reset found shared, as far as there is room. */
 #define VM_LEFT_SHARED 64

@@ -199,6 +199,34 @@ static void test_changes_tell_what_they_followed(void **state)
 	model_free(&b.model);
 }
 
+static void fault(struct bench *b, uint16_t vcpu, uint64_t gfn)
+{
+	struct kes_record r = record(b, 1, KES_FAULT);
+
+	r.vcpu = vcpu;
+	r.fault.gpa = gfn << 12;
+	r.fault.size = 4096;
+	apply(b, r);
+}
+
+/* The VMM may take its time over a vCPU's fault while others have many. */
+static void test_a_vcpus_fault_is_not_forgotten_for_others(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	protected_vm(&b);
+	read_back(&b, 1, 1, 0, 64, 0);
+	fault(&b, 1, 50);
+	for (int i = 0; i < 40; i++)
+		fault(&b, 0, (uint64_t)i);
+	set_attributes(&b, 1, 50, 1, false);
+	assert_int_equal(last_of(&b, EVENT_ATTRIBUTES)->prompt, PROMPT_FAULT);
+	set_attributes(&b, 1, 51, 1, false);
+	assert_int_equal(last_of(&b, EVENT_ATTRIBUTES)->prompt, PROMPT_NONE);
+	model_free(&b.model);
+}
+
 /* ---- resets ---- */
 
 static void reset(struct bench *b, uint64_t lost)
@@ -366,6 +394,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_host_plane_begins_with_a_reading),
+		cmocka_unit_test(test_a_vcpus_fault_is_not_forgotten_for_others),
 		cmocka_unit_test(test_a_reading_is_whole_or_none),
 		cmocka_unit_test(test_a_loss_is_healed_by_a_later_reading),
 		cmocka_unit_test(test_unknown_attribute_bits_are_kept),
