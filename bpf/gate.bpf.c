@@ -61,11 +61,14 @@ static __always_inline bool is_canary(void)
 static __always_inline struct kes_policed find_policed(const struct kes_gate *g, u64 kvm)
 {
 	struct kes_policed none = {}, *found;
+	struct kes_vm_slot *vm;
+	u32 slot;
 
 	if (g->proving)
 		return is_canary() ? g->standard : none;
 	found = bpf_map_lookup_elem(&policed, &kvm);
-	return found ? *found : g->standard;
+	vm = found ? vm_lookup(kvm, &slot) : NULL;
+	return vm && vm->id == found->vm ? *found : g->standard;
 }
 
 static __always_inline void fill_ask(

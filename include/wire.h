@@ -419,6 +419,8 @@ struct kes_reading {
 struct kes_policed {
 	__u32 set;    /* index */
 	__u32 serial; /* its number, for records */
+	__u32 vm;     /* id: a struct kvm may come again where another one was */
+	__u32 spare;
 };
 
 struct kes_gate {

@@ -25,6 +25,11 @@ struct live_gate {
 
 /* ---- the module ---- */
 
+bool live_gate_is_there(void)
+{
+	return !access(MODULE, F_OK);
+}
+
 static int write_armed(const char *text)
 {
 	_cleanup_close_ int fd = open(MODULE "/parameters/armed", O_WRONLY | O_CLOEXEC);
@@ -46,7 +51,7 @@ static int arm(struct live_gate *gate, struct error *err)
 {
 	int r;
 
-	if (access(MODULE, F_OK)) {
+	if (!live_gate_is_there()) {
 		error_set(err, -ENOTSUP, "the module kvm_encstat_gate is not loaded");
 		error_advise(err, "it is what asks about hypercalls: gate/README.md; then modprobe "
 				  "kvm_encstat_gate");
@@ -136,7 +141,7 @@ void live_gate_close(struct live_gate **pointer)
 		return;
 	bpf_link__destroy(gate->link);
 	gate__destroy(gate->skeleton);
-	if (!gate->was_armed && !access(MODULE, F_OK))
+	if (!gate->was_armed && live_gate_is_there())
 		(void)write_armed("0");
 	free(gate);
 	*pointer = NULL;
@@ -158,7 +163,8 @@ int live_gate_standard(struct live_gate *gate, struct kes_policed standard, bool
 	return write_settings(gate);
 }
 
-int live_gate_assign(struct live_gate *gate, uint32_t vm, struct kes_policed which)
+int live_gate_assign(
+	struct live_gate *gate, uint32_t vm, struct kes_policed which, uint64_t *ret_kvm)
 {
 	struct kes_vm_slot slot;
 	uint32_t index;
@@ -166,10 +172,21 @@ int live_gate_assign(struct live_gate *gate, uint32_t vm, struct kes_policed whi
 
 	if (r)
 		return r;
+	which.vm = vm;
+	*ret_kvm = slot.kvm;
 	return bpf_map_update_elem(
 		       table_fd(gate->skeleton->maps.policed), &slot.kvm, &which, BPF_ANY)
 		       ? -errno
 		       : 0;
+}
+
+void live_gate_forget(struct live_gate *gate, uint32_t vm, uint64_t kvm)
+{
+	int table = table_fd(gate->skeleton->maps.policed);
+	struct kes_policed now;
+
+	if (!bpf_map_lookup_elem(table, &kvm, &now) && now.vm == vm)
+		bpf_map_delete_elem(table, &kvm);
 }
 
 uint64_t live_gate_asked(struct live_gate *gate)

@@ -11,6 +11,9 @@
 
 struct live_gate;
 
+/* Whether the module is loaded, without which there is no veto. */
+bool live_gate_is_there(void);
+
 /* Arms the module, loads and attaches; allows all until it is told otherwise. The error says what
  * this host lacks. */
 int live_gate_open(struct live_gate **ret, struct live *live, struct error *err);
@@ -26,8 +29,12 @@ int live_gate_set(struct live_gate *gate, uint32_t index, const struct kes_rule_
  * and nothing for all others. */
 int live_gate_standard(struct live_gate *gate, struct kes_policed standard, bool proving);
 
-/* Gives the VM a rule set. -ENOENT: it has ended. */
-int live_gate_assign(struct live_gate *gate, uint32_t vm, struct kes_policed which);
+/* Gives the VM a rule set; *ret_kvm is for live_gate_forget(). -ENOENT: it has ended. */
+int live_gate_assign(
+	struct live_gate *gate, uint32_t vm, struct kes_policed which, uint64_t *ret_kvm);
+
+/* The VM has ended. */
+void live_gate_forget(struct live_gate *gate, uint32_t vm, uint64_t kvm);
 
 /* Hypercalls that were asked about. */
 uint64_t live_gate_asked(struct live_gate *gate);

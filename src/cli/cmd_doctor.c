@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "capture/live.h"
+#include "capture/live_gate.h"
 #include "cli/canary.h"
 #include "cli/commands.h"
 #include "model/model.h"
@@ -287,6 +288,13 @@ static void print_hooks(const struct options *options, struct findings *findings
 			? "not asked for (--no-trampolines)"
 			: "this kernel refuses them: it can be observed, but nothing on "
 			  "it could be vetoed");
+	print_check(options, "veto", findings->trampolines && live_gate_is_there(),
+		!findings->trampolines ? "without trampolines no policy can be enforced"
+		: live_gate_is_there()
+			? "the gate module is loaded: hypercalls can be refused, which `enforce` "
+			  "proves before it does"
+			: "the gate module is not loaded: policies can be tried, but not enforced "
+			  "(gate/README.md)");
 }
 
 static int run(const struct options *options, struct error *err)

@@ -26,6 +26,7 @@
 
 struct assigned {
 	uint32_t vm, set;
+	uint64_t kvm; /* what the kernel knows it by; 0: nothing */
 	size_t texts; /* bytes of its texts then: its name may come later */
 };
 
@@ -229,8 +230,8 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 		return r;
 	r = install(enforcer, &effective->set, &set);
 	if (!r)
-		r = live_gate_assign(
-			enforcer->gate, vm->id, (struct kes_policed){.set = set, .serial = set});
+		r = live_gate_assign(enforcer->gate, vm->id,
+			(struct kes_policed){.set = set, .serial = set}, &assigned->kvm);
 	if (r && r != -ENOENT)
 		return failed(r, vm, err);
 	assigned->texts = texts_of(vm);
@@ -240,19 +241,26 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 	return 0;
 }
 
+static bool is_alive(const struct model *model, uint32_t vm)
+{
+	for (size_t i = 0; i < model_vm_count(model); i++)
+		if (model_vm(model, i)->id == vm)
+			return model_vm(model, i)->alive;
+	return false;
+}
+
 /* VMs that ended have no rules. */
 static void forget_ended(struct enforcer *enforcer, const struct model *model)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0, at = 0; i < enforcer->n_vms; i++) { /* both in order of id, nearly */
-		bool alive = false;
+	for (size_t i = 0; i < enforcer->n_vms; i++) {
+		const struct assigned *assigned = &enforcer->vms[i];
 
-		for (at = 0; at < model_vm_count(model) && !alive; at++)
-			alive = model_vm(model, at)->id == enforcer->vms[i].vm &&
-				model_vm(model, at)->alive;
-		if (alive)
-			enforcer->vms[kept++] = enforcer->vms[i];
+		if (is_alive(model, assigned->vm))
+			enforcer->vms[kept++] = *assigned;
+		else if (assigned->kvm)
+			live_gate_forget(enforcer->gate, assigned->vm, assigned->kvm);
 	}
 	enforcer->n_vms = kept;
 }
