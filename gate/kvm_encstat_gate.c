@@ -17,6 +17,7 @@
 #include <linux/ftrace.h>
 #include <linux/kvm_host.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/static_call.h>
 #include <linux/version.h>
@@ -166,13 +167,21 @@ static void notrace on_hypercall(unsigned long ip, unsigned long parent_ip, stru
 	struct kvm_vcpu *vcpu = (void *)ftrace_regs_get_argument(fregs, 0);
 	unsigned long *regs = vcpu->arch.regs;
 	unsigned long mask;
+	int refused;
 
 	if (speaks_xen(vcpu->kvm))
 		return;
 	mask = in_64_bit_mode(vcpu) ? ~0UL : U32_MAX;
-	if (!security_kvm_encstat_gate(vcpu, regs[VCPU_REGS_RAX] & mask, regs[VCPU_REGS_RBX] & mask,
-				       regs[VCPU_REGS_RCX] & mask, regs[VCPU_REGS_RDX] & mask,
-				       regs[VCPU_REGS_RSI] & mask))
+	/*
+	 * Where a program is preempted, BPF passes over it for the next task on the same CPU. That
+	 * must not happen to one that decides.
+	 */
+	preempt_disable_notrace();
+	refused = security_kvm_encstat_gate(vcpu, regs[VCPU_REGS_RAX] & mask,
+					    regs[VCPU_REGS_RBX] & mask, regs[VCPU_REGS_RCX] & mask,
+					    regs[VCPU_REGS_RDX] & mask, regs[VCPU_REGS_RSI] & mask);
+	preempt_enable_notrace();
+	if (!refused)
 		return;
 
 	/*
