@@ -93,6 +93,15 @@ equal 'cli: explain --json has the records' 8 \
 same 'man: findings as the program has them' man/kvm-encstat-findings.7 <("$encstat" explain --manual findings)
 same 'man: settings as the program has them' man/kvm-encstat.yaml.5 <("$encstat" explain --manual settings)
 
+# A veto that cannot be armed is refused, with the reason.
+says 'enforce: a rule that cannot be enforced' 3 'rate.yaml:8: rules about rates cannot be enforced' \
+	"$encstat" enforce --policy tests/enforce/policies/rate.yaml
+says 'enforce: no policy' 1 'no file /nonexistent' "$encstat" enforce --policy /nonexistent
+if [ "$(id -u)" -eq 0 ] && [ ! -e /sys/module/kvm_encstat_gate ]; then
+	says 'enforce: no module' 3 'kvm_encstat_gate is not loaded' \
+		"$encstat" enforce --policy tests/enforce/policies/range.yaml -- false
+fi
+
 # What a host may lack. The plain binary: sanitizers do not go with dropped privileges everywhere.
 encstat=$PWD/build/kvm-encstat
 if [ "$(id -u)" -eq 0 ]; then
