@@ -132,11 +132,10 @@ refuses plain enosys
 # ---- KVM goes and comes ----
 
 if [ -e "$out/reload.status" ]; then
-	equal "$(name "reload: KVM may go while the gate is armed")" "0 0" "$(xargs <"$out/reload.status")"
-	equal "$(name "reload: the gate is hooked whenever there is KVM")" "none EPERM none EPERM none EPERM" \
+	equal "$(name "reload: KVM may go while the gate is armed")" 0 "$(cat "$out/reload.status")"
+	equal "$(name "reload: the gate is hooked whenever there is KVM")" "none EPERM none EPERM" \
 		"$(xargs <"$out/reload.answers")"
-	refuses reload-1 eperm
-	refuses reload-2 eperm
+	refuses reload eperm
 	refuses reload-late eperm
 else
 	skip "$(name "reload")" "KVM is built in"
