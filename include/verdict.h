@@ -50,7 +50,8 @@ enum kes_ask_what {
 
 struct kes_bucket {
 	__u64 last_ns; /* until when it has leaked */
-	__u64 level;   /* tokens in it */
+	__u64 level;   /* what is in it: billionths of tokens, so that each ns leaks a whole number
+			*/
 };
 
 struct kes_rate {
@@ -186,15 +187,18 @@ KES_STEP __u32 kes_size(__u64 n)
 /* Rules that may match by place. */
 KES_STEP __u64 kes_placed(const struct kes_rule_set *set, __u64 gfn, __u64 npages)
 {
-	__u64 placed = set ? set->touching | set->inside : 0, any, all;
+	__u64 placed = set ? set->touching | set->inside : 0, last, any, all;
 	__u32 from, to, level, second;
 
 	if (!set || !placed)
 		return ~0ull;
 	if (!npages)
 		return ~placed;
+	last = gfn + npages - 1;
+	if (last < gfn)
+		last = ~0ull; /* a guest may ask for anything: it wraps, and touches all above */
 	from = kes_segment(set, gfn);
-	to = kes_segment(set, gfn + npages - 1);
+	to = kes_segment(set, last);
 	level = kes_level(to - from + 1);
 	second = to + 1 - (1u << level);
 	KES_HIDE(level);
@@ -212,22 +216,19 @@ KES_INLINE int kes_overflows(
 	struct kes_bucket *bucket, const struct kes_rate *rate, __u64 n, __u64 now_ns)
 {
 	__u64 elapsed = now_ns > bucket->last_ns ? now_ns - bucket->last_ns : 0;
-	__u64 seconds = elapsed / KES_SECOND, leaked;
 
 	if (!rate->per_second)
 		return 1; /* not a limit of this rule */
-	/* 2^34 seconds at the most, and 2^30 tokens in each */
-	leaked = seconds * rate->per_second + elapsed % KES_SECOND * rate->per_second / KES_SECOND;
-	if (leaked >= bucket->level) {
+	/* Nothing is rounded: what would be, adds up as long as the bucket is never empty. */
+	if (elapsed > bucket->level / rate->per_second)
 		bucket->level = 0;
-		bucket->last_ns = now_ns;
-	} else {
-		bucket->level -= leaked;
-		bucket->last_ns += leaked * KES_SECOND / rate->per_second;
-	}
-	if (n > rate->burst || bucket->level + n > rate->burst)
+	else
+		bucket->level -= elapsed * rate->per_second;
+	bucket->last_ns += elapsed;
+	/* 2^30 tokens are less than 2^60 */
+	if (n > rate->burst || bucket->level + n * KES_SECOND > rate->burst * KES_SECOND)
 		return 1;
-	bucket->level += n;
+	bucket->level += n * KES_SECOND;
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "policy/policy.h"
+#include "policy/policy_private.h"
 
 /* ---- ranges ---- */
 
@@ -124,8 +124,11 @@ int policy_compile_rules(struct kes_rule_set *set, const struct rule_source *sou
 
 static int too_many(const struct policy *policy, struct error *err)
 {
-	error_set(err, -E2BIG, "%s:%u: with policy '%s' a VM has more than %d rules or %d ranges",
-		policy->file, policy->line, policy->name, KES_RULES, KES_RANGES);
+	char place[POLICY_PLACE], name[POLICY_SHOWN];
+
+	error_set(err, -E2BIG, "%s: with policy '%s' a VM has more than %d rules or %d ranges",
+		policy_place(policy->file, policy->line, policy->column, place),
+		policy_shown(policy, name), KES_RULES, KES_RANGES);
 	error_advise(err, "put ranges that touch together, or select fewer VMs");
 	return -E2BIG;
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Policy files: man/kvm-encstat-policy.5 is their form. */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "policy/policy_private.h"
 
 #define PRIORITY_MAX 1000000
@@ -60,8 +63,26 @@ void policies_free(struct policies **pointer)
 
 int policy_each(const struct yaml_node *node, yaml_item_fn fn, void *context, struct error *err)
 {
-	return node->type == YAML_LIST ? yaml_each_item(node, fn, context, err)
-				       : fn(context, node, err);
+	if (node->type != YAML_LIST)
+		return fn(context, node, err);
+	if (!node->first)
+		return yaml_error(node, err, "an empty list says nothing; leave the key out");
+	return yaml_each_item(node, fn, context, err);
+}
+
+const char *policy_place(
+	const char *file, unsigned int line, unsigned int column, char buffer[POLICY_PLACE])
+{
+	char shown[POLICY_PLACE - sizeof("4294967295:4294967295")];
+
+	snprintf(
+		buffer, POLICY_PLACE, "%s:%u:%u", escape(file, shown, sizeof(shown)), line, column);
+	return buffer;
+}
+
+const char *policy_shown(const struct policy *policy, char buffer[POLICY_SHOWN])
+{
+	return escape(policy->name, buffer, POLICY_SHOWN);
 }
 
 /* ---- which VMs ---- */
@@ -104,9 +125,38 @@ struct selecting {
 		return policy_each(node, read_word, &words, err);                           \
 	}
 WORDS(read_names, names)
-WORDS(read_uuids, uuids)
 WORDS(read_cgroups, cgroups)
 WORDS(read_comms, comms)
+
+static bool is_uuid(const char *text)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	if (strlen(text) != sizeof(form) - 1)
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+	return true;
+}
+
+/* A glob, or half of one, would be about no VM, without a word. */
+static int read_uuid(void *context, const struct yaml_node *node, struct error *err)
+{
+	if (node->type != YAML_SCALAR || !is_uuid(node->text))
+		return yaml_wants(
+			node, err, "a UUID, such as 0d2f9c1e-4a6b-4c8d-9e0f-1a2b3c4d5e6f");
+	return read_word(context, node, err);
+}
+
+static int read_uuids(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct selecting *selecting = context;
+	struct selection *vms = &selecting->policy->vms;
+	struct words words = {selecting->policies, vms->uuids, &vms->n_uuids};
+
+	return policy_each(node, read_uuid, &words, err);
+}
 
 static int read_uid(void *context, const struct yaml_node *node, struct error *err)
 {
@@ -160,6 +210,9 @@ static int read_vms(void *context, const struct yaml_node *node, struct error *e
 		{"type", read_types, false},
 	};
 
+	/* Its keys may be comments for now: that is not to mean all VMs. */
+	if (yaml_is_null(node) || (node->type == YAML_MAPPING && !node->first))
+		return yaml_wants(node, err, "at least one key (all VMs: leave it out)");
 	return yaml_each_field(node, fields, ARRAY_SIZE(fields), context, err);
 }
 
@@ -250,7 +303,8 @@ static int read_policy(void *context, const struct yaml_node *node, struct error
 		return error_set(err, -ENOMEM, "out of memory");
 	policies->list = grown;
 	selecting.policy = &grown[policies->n];
-	*selecting.policy = (struct policy){.file = reading->file, .line = node->line};
+	*selecting.policy =
+		(struct policy){.file = reading->file, .line = node->line, .column = node->column};
 	r = yaml_each_field(node, fields, ARRAY_SIZE(fields), &selecting, err);
 	if (!r)
 		r = policy_check_reach(selecting.policy, err);
@@ -261,6 +315,8 @@ static int read_policy(void *context, const struct yaml_node *node, struct error
 
 static int read_list(void *context, const struct yaml_node *node, struct error *err)
 {
+	if (node->type != YAML_LIST || !node->first)
+		return yaml_wants(node, err, "a list of policies");
 	return yaml_each_item(node, read_policy, context, err);
 }
 
@@ -321,8 +377,14 @@ static int read_directory(struct policies *policies, const char *path, struct er
 	struct dirent **entries;
 	int n = scandir(path, &entries, is_yaml, alphasort), r = 0;
 
-	if (n < 0)
-		return error_set(err, -errno, "reading %s failed: %s", path, strerror(errno));
+	if (n < 0) {
+		r = -errno;
+		return error_set(err, r, "reading %s failed: %s", path, strerror(-r));
+	}
+	if (!n) {
+		r = error_set(err, -ENOENT, "there is no *.yaml in %s", path);
+		error_advise(err, "files of other names are not read");
+	}
 	for (int i = 0; i < n; i++) {
 		_cleanup_free_ char *file = NULL;
 

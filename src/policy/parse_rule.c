@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "detect/detector.h"
+#include "kvm_abi.h"
 #include "policy/policy_private.h"
 
 #define FRAMES_MAX (1ull << 40)
@@ -16,8 +17,9 @@
 struct rule_reading {
 	struct policies *policies;
 	struct policy_rule *rule;
-	const struct yaml_node *action, *by, *numbers, *limit, *place, *errno_node, *kinds;
-	struct kes_rate *rate; /* that is read */
+	const struct yaml_node *action, *by, *from, *numbers, *place, *errno_node, *kinds;
+	const struct yaml_node *size, *amount, *conversions, *pages; /* what it counts */
+	struct kes_rate *rate;                                       /* that is read */
 	bool about_findings;
 };
 
@@ -178,7 +180,7 @@ static int read_larger(void *context, const struct yaml_node *node, struct error
 {
 	struct rule_reading *reading = context;
 
-	reading->limit = node;
+	reading->size = node;
 	return read_pages(node, 1, (uint64_t *)&reading->rule->compiled.larger, err);
 }
 
@@ -192,7 +194,7 @@ static int read_unaligned(void *context, const struct yaml_node *node, struct er
 		return r;
 	if (frames & (frames - 1))
 		return yaml_wants(node, err, "a power of two, such as 2M");
-	reading->limit = node;
+	reading->size = node;
 	reading->rule->compiled.alignment = frames;
 	return 0;
 }
@@ -209,7 +211,10 @@ static int read_shared_above(void *context, const struct yaml_node *node, struct
 	uint64_t percent;
 	int r;
 
-	reading->limit = node;
+	if (reading->amount)
+		return yaml_error(node->key, err, "'%s' does not go with '%s': write two rules",
+			node->key->text, reading->amount->key->text);
+	reading->amount = node;
 	if (!is_percent(node))
 		return read_pages(node, 0, (uint64_t *)&reading->rule->compiled.shared_above, err);
 	r = yaml_get_percent(node, 1, 100, &percent, err);
@@ -256,7 +261,6 @@ static int read_rate(struct rule_reading *reading, struct kes_rate *rate,
 		{"burst", read_burst, true},
 	};
 
-	reading->limit = node;
 	reading->rate = rate;
 	return yaml_each_field(node, fields, ARRAY_SIZE(fields), reading, err);
 }
@@ -265,6 +269,7 @@ static int read_conversions(void *context, const struct yaml_node *node, struct 
 {
 	struct rule_reading *reading = context;
 
+	reading->conversions = node;
 	return read_rate(reading, &reading->rule->compiled.conversions, node, err);
 }
 
@@ -272,6 +277,7 @@ static int read_page_rate(void *context, const struct yaml_node *node, struct er
 {
 	struct rule_reading *reading = context;
 
+	reading->pages = node;
 	return read_rate(reading, &reading->rule->compiled.pages, node, err);
 }
 
@@ -284,6 +290,7 @@ static int read_from(void *context, const struct yaml_node *node, struct error *
 	size_t which;
 	int r = yaml_choose(node, "privilege", names, ARRAY_SIZE(names), &which, err);
 
+	reading->from = node;
 	if (!r)
 		reading->rule->compiled.user = 1;
 	return r;
@@ -302,6 +309,10 @@ static int read_number(void *context, const struct yaml_node *node, struct error
 		return 0;
 	}
 	r = yaml_get_uint(node, 0, KES_NUMBERS - 2, &nr, err);
+	if (!r && nr == KES_HC_MAP_GPA_RANGE) /* never asked as a hypercall */
+		return yaml_error(node, err,
+			"hypercall %d converts: rules about private, shared or any are for it",
+			KES_HC_MAP_GPA_RANGE);
 	if (!r)
 		reading->rule->compiled.numbers |= 1u << nr;
 	return r;
@@ -345,36 +356,58 @@ static int out_of_place(const struct yaml_node *node, const char *what, struct e
 		node->key ? node->key->text : "it", what);
 }
 
+/* A finding is about what was seen over a while: neither who asked nor how often is in it. */
+static int check_about_findings(const struct rule_reading *reading, struct error *err)
+{
+	const struct yaml_node *request = reading->by ?: reading->from ?: reading->conversions;
+
+	if (!reading->kinds)
+		return yaml_error(reading->action, err, "a rule about findings wants kinds: [...]");
+	if (reading->rule->compiled.action == KES_ALLOW ||
+		reading->rule->compiled.action == KES_DENY)
+		return yaml_error(reading->action, err,
+			"a finding can be answered with log, freeze or kill: it is about what has "
+			"happened");
+	return request ? out_of_place(request, "requests", err) : 0;
+}
+
+/* What only a conversion has. */
+static int check_about_others(const struct rule_reading *reading, struct error *err)
+{
+	const struct yaml_node *node =
+		reading->place ?: reading->size ?: reading->amount ?: reading->pages;
+
+	if (!node && (reading->rule->compiled.askers & KES_BY_VMM))
+		node = reading->by;
+	return node ? out_of_place(node, "conversions", err) : 0;
+}
+
 static int check(
 	const struct rule_reading *reading, const struct yaml_node *item, struct error *err)
 {
 	const struct kes_rule *rule = &reading->rule->compiled;
-	bool converts = rule->asks & ASK_ANY;
+	int r = 0;
 
 	if (!reading->action)
 		return yaml_error(item, err,
 			"a rule wants an action: allow, log, deny, freeze or kill, such as deny: "
 			"shared");
-	if (reading->about_findings != (reading->kinds != NULL))
-		return reading->kinds ? out_of_place(reading->kinds, "findings", err)
-				      : yaml_error(reading->action, err,
-						"a rule about findings wants kinds: [...]");
-	if (reading->about_findings && (rule->action == KES_ALLOW || rule->action == KES_DENY))
-		return yaml_error(reading->action, err,
-			"a finding can be answered with log, freeze or kill: it is about what has "
-			"happened");
-	if (!converts && reading->place)
-		return out_of_place(reading->place, "conversions", err);
-	if (!converts && reading->limit && !rule->conversions.per_second)
-		return out_of_place(reading->limit, "conversions", err);
+	if (reading->kinds && !reading->about_findings)
+		return out_of_place(reading->kinds, "findings", err);
+	if (!(rule->asks & ASK_ANY))
+		r = check_about_others(reading, err);
+	if (!r && reading->about_findings)
+		r = check_about_findings(reading, err);
+	if (r)
+		return r;
 	if (reading->numbers && rule->asks != KES_ASK_OTHER)
 		return out_of_place(reading->numbers, "hypercalls", err);
-	if (!converts && (rule->askers & KES_BY_VMM))
-		return out_of_place(reading->by, "conversions", err);
 	if (reading->errno_node && rule->action != KES_DENY)
 		return out_of_place(reading->errno_node, "what is denied", err);
-	if (rule->asks == KES_ASK_PRIVATE && (rule->shared_above != KES_FOREVER || rule->percent))
-		return out_of_place(reading->limit, "conversions to shared", err);
+	if (reading->amount && rule->asks == KES_ASK_PRIVATE)
+		return out_of_place(reading->amount, "conversions to shared", err);
+	if (reading->from && rule->askers == KES_BY_VMM)
+		return out_of_place(reading->from, "what guests ask for", err);
 	return 0;
 }
 
@@ -383,6 +416,7 @@ static void begin(struct rule_reading *reading, struct policy_rule *rule, const 
 {
 	rule->file = file;
 	rule->line = item->line;
+	rule->column = item->column;
 	rule->compiled = (struct kes_rule){
 		.larger = KES_FOREVER,
 		.shared_above = KES_FOREVER,
@@ -448,20 +482,26 @@ static bool covers(const struct policy_rule *first, const struct policy_rule *se
 	       !(b->askers & ~a->askers) && !(b->numbers & ~a->numbers);
 }
 
+static int never_asked(
+	const struct policy_rule *rule, const struct policy_rule *before, struct error *err)
+{
+	char place[POLICY_PLACE];
+
+	error_set(err, -EINVAL,
+		"%s: this rule is never asked: the one in line %u decides before it",
+		policy_place(rule->file, rule->line, rule->column, place), before->line);
+	error_advise(err, "put it before that one");
+	return -EINVAL;
+}
+
 int policy_check_reach(const struct policy *policy, struct error *err)
 {
 	for (size_t i = 0; i < policy->n_rules; i++)
 		for (size_t k = 0; k < i; k++) {
 			const struct policy_rule *rule = &policy->rules[i];
 
-			if (!covers(&policy->rules[k], rule))
-				continue;
-			error_set(err, -EINVAL,
-				"%s:%u:1: this rule is never asked: the one in line %u decides "
-				"before it",
-				rule->file, rule->line, policy->rules[k].line);
-			error_advise(err, "put it before that one");
-			return -EINVAL;
+			if (covers(&policy->rules[k], rule))
+				return never_asked(rule, &policy->rules[k], err);
 		}
 	return 0;
 }

@@ -36,7 +36,7 @@ struct frames {
 /* One rule as it is written. */
 struct policy_rule {
 	const char *file; /* the policies' own, as are all texts */
-	unsigned int line;
+	unsigned int line, column;
 	struct kes_rule compiled;
 	struct frames *touches, *within; /* NULL: wherever */
 	size_t n_touches, n_within;
@@ -46,7 +46,7 @@ struct policy_rule {
 
 struct policy {
 	const char *name, *file;
-	unsigned int line;
+	unsigned int line, column;
 	uint32_t priority; /* the highest is asked first */
 	enum kes_mode mode;
 	struct selection vms;

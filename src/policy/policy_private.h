@@ -15,8 +15,16 @@ const char *policies_text(struct policies *policies, const char *text);
 int policy_read_rule(struct policies *policies, struct policy *policy, const char *file,
 	const struct yaml_node *item, struct error *err);
 
-/* One value, or a list of them: fn for each. */
+/* One value, or a list of them: fn for each. An empty list is an error: it would mean nothing, or
+ * anything. */
 int policy_each(const struct yaml_node *node, yaml_item_fn fn, void *context, struct error *err);
+
+/* "FILE:LINE:COLUMN", "NAME" in errors, escaped and cut: an error has room for two of each. */
+#define POLICY_PLACE 128
+#define POLICY_SHOWN 64
+const char *policy_place(
+	const char *file, unsigned int line, unsigned int column, char buffer[POLICY_PLACE]);
+const char *policy_shown(const struct policy *policy, char buffer[POLICY_SHOWN]);
 
 /* Names that are there twice, and policies of one priority that may be about the same VM. */
 int policies_check(const struct policies *policies, struct error *err);

@@ -103,14 +103,26 @@ static bool may_meet(const struct selection *a, const struct selection *b)
 
 static int clash(const struct policy *first, const struct policy *second, struct error *err)
 {
+	char here[POLICY_PLACE], there[POLICY_PLACE], name[POLICY_SHOWN], other[POLICY_SHOWN];
+
 	error_set(err, -EINVAL,
-		"%s:%u:1: policy '%s' has priority %u, as '%s' has (%s:%u), and both may be about "
-		"the "
+		"%s: policy '%s' has priority %u, as '%s' has (%s), and both may be about the "
 		"same VM",
-		second->file, second->line, second->name, second->priority, first->name,
-		first->file, first->line);
+		policy_place(second->file, second->line, second->column, here),
+		policy_shown(second, name), second->priority, policy_shown(first, other),
+		policy_place(first->file, first->line, first->column, there));
 	error_advise(err, "give them different priorities, or select VMs that cannot be the same");
 	return -EINVAL;
+}
+
+static int twice(const struct policy *first, const struct policy *second, struct error *err)
+{
+	char here[POLICY_PLACE], there[POLICY_PLACE], name[POLICY_SHOWN];
+
+	return error_set(err, -EINVAL, "%s: there is a policy '%s' already, in %s",
+		policy_place(second->file, second->line, second->column, here),
+		policy_shown(second, name),
+		policy_place(first->file, first->line, first->column, there));
 }
 
 int policies_check(const struct policies *policies, struct error *err)
@@ -119,12 +131,8 @@ int policies_check(const struct policies *policies, struct error *err)
 		for (size_t k = i + 1; k < policies->n; k++) {
 			const struct policy *a = &policies->list[i], *b = &policies->list[k];
 
-			if (!strcmp(a->name, b->name)) {
-				error_set(err, -EINVAL,
-					"%s:%u:1: there is a policy '%s' already, in %s:%u",
-					b->file, b->line, b->name, a->file, a->line);
-				return -EINVAL;
-			}
+			if (!strcmp(a->name, b->name))
+				return twice(a, b, err);
 			if (a->priority == b->priority && may_meet(&a->vms, &b->vms))
 				return clash(a, b, err);
 		}
