@@ -208,7 +208,7 @@ KES_STEP __u64 kes_placed(const struct kes_rule_set *set, __u64 gfn, __u64 npage
 		return ~placed; /* never so: for the verifier */
 	any = set->any[level][from] | set->any[level][second];
 	all = set->all[level][from] & set->all[level][second];
-	return ~placed | (set->touching & any) | (set->inside & all);
+	return (~set->touching | any) & (~set->inside | all);
 }
 
 /* Whether n tokens are more than the bucket takes now; if not, they are in it. */
