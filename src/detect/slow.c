@@ -99,9 +99,10 @@ static void on_tick(struct watch *watch, void *state)
 	struct finding *f;
 	uint64_t p99;
 
-	if (!watch->vm || watch->ended)
+	if (!watch->vm)
 		return;
-	look_at_open(watch);
+	if (!watch->ended)
+		look_at_open(watch);
 	if (slow->n >= setting(watch, FINDING_SLOW, SETTING_SAMPLES)) {
 		p99 = percentile(slow, 99);
 		if (p99 > setting(watch, FINDING_SLOW, SETTING_P99)) {
@@ -110,7 +111,7 @@ static void on_tick(struct watch *watch, void *state)
 				f->values[P99] = MAX(f->values[P99], p99);
 		}
 	}
-	if (watch->now_ns - slow->since_ns < PERIOD_NS)
+	if (!watch->ended && watch->now_ns - slow->since_ns < PERIOD_NS)
 		return;
 	memset(slow, 0, sizeof(*slow));
 	slow->since_ns = watch->now_ns;

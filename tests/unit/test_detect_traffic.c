@@ -323,6 +323,20 @@ static void test_slow_answers(void **state)
 	percentile_is(KES_VM_TDX, 10, 60 * MILLISECOND_NS, 90, 1, true);
 }
 
+/* A VM may end before anybody has looked. */
+static void test_slow_answers_of_a_short_life(void **state)
+{
+	(void)state;
+	sev_vm(&d, 1, 65536);
+	answers(10, 1, 30 * MILLISECOND_NS);
+	answers(90, 1, 50000);
+	assert_silent(&d);
+	vm_end(&d, 1);
+	assert_int_equal(found_only(&d, FINDING_SLOW)->count, 1);
+	later(&d, 2 * SECOND_NS);
+	assert_int_equal(found_only(&d, FINDING_SLOW)->count, 1);
+}
+
 static void test_what_a_minute_forgets(void **state)
 {
 	(void)state;
@@ -408,6 +422,7 @@ int main(void)
 		DETECTS(test_from_user_mode),
 		DETECTS(test_a_slow_answer),
 		DETECTS(test_slow_answers),
+		DETECTS(test_slow_answers_of_a_short_life),
 		DETECTS(test_what_a_minute_forgets),
 		DETECTS(test_read_late),
 		DETECTS(test_a_vcpu_that_waits),
