@@ -34,7 +34,7 @@ none "spdx: in each file" "$(git ls-files 2>/dev/null | grep -vE \
 none "source: no unbounded string functions" \
 	"$(grep -rnE '\b(atoi|strcpy|strcat|sprintf|gets)\(' src)"
 
-for command in list events map findings explain record replay doctor; do
+for command in list events map findings explain enforce record replay doctor; do
 	help=$(build/kvm-encstat "$command" --help)
 	for option in $(grep -oE -- '--[a-z-]+' <<<"$help" | sort -u); do
 		try "man: $command $option is there" grep -qF -- "$(sed 's/-/\\-/g' <<<"$option")" \
