@@ -93,6 +93,84 @@ equal 'cli: explain --json has the records' 8 \
 same 'man: findings as the program has them' man/kvm-encstat-findings.7 <("$encstat" explain --manual findings)
 same 'man: settings as the program has them' man/kvm-encstat.yaml.5 <("$encstat" explain --manual settings)
 
+# Policies: what is wrong is said where it is; over captures, what they would have refused.
+policies=tests/policies
+for file in "$policies"/*.yaml; do
+	says "policy check: ${file##*/}" 0 'priority [0-9]+, (enforce|monitor), [0-9]+ rules?$' "$encstat" policy check "$file"
+done
+says 'policy check: a directory, in order of priority' 0 '^production .*' \
+	sh -c "'$encstat' policy check $policies | head -n 1"
+says 'policy check: none' 1 'there is no file /nonexistent' "$encstat" policy check /nonexistent
+mkdir "$work/policies"
+says 'policy check: an empty directory' 1 'there is no \*\.yaml in ' "$encstat" policy check "$work/policies"
+printf 'policies:\n- name: p\n  priority: 1\n  mode: enforce\n  rules:\n  - dney: shared\n' >"$work/policies/bad.yaml"
+says 'policy check: where the error is' 1 "policies/bad.yaml:6:5: there is no key 'dney'" \
+	"$encstat" policy check "$work/policies/bad.yaml"
+says 'policy check: what was meant' 1 "did you mean 'deny'" "$encstat" policy check "$work/policies"
+says 'policy check: no file' 2 "wants 'FILE'" "$encstat" policy check
+says 'policy check: two files' 2 'does not take' "$encstat" policy check a b
+says 'policy: no command' 2 '^usage: kvm-encstat policy COMMAND' "$encstat" policy
+says 'policy: no such command' 2 "there is no command 'chek'" "$encstat" policy chek
+says 'policy: an option of another command' 2 'does not know' "$encstat" policy check --share 0+4K "$policies"
+# The examples of the manual, each as it stands there.
+awk -v out="$work/example" '/^\.Bd -literal/ { n++; inside = 1; next } /^\.Ed/ { inside = 0 }
+	inside { print >(out n ".yaml") }' man/kvm-encstat-policy.5
+equal 'man: policies in examples' 7 "$(find "$work" -name 'example*.yaml' | wc -l)"
+for file in "$work"/example*.yaml; do
+	says "man: the policy in ${file##*/}" 0 'priority' "$encstat" policy check "$file"
+	equal "man: ${file##*/} is among the tested ones" 1 \
+		"$(for known in "$policies"/*.yaml; do cmp -s "$file" <(grep -v '^#' "$known") && echo; done | wc -l)"
+done
+cat >"$work/limit.yaml" <<-'END'
+	policies:
+	- name: limit
+	  priority: 2
+	  mode: enforce
+	  rules:
+	  - {deny: shared, shared-above: 32M}
+	- name: look
+	  priority: 3
+	  mode: monitor
+	  rules:
+	  - {kill: private, touches: 0x7c000+16K}
+END
+says 'policy test: refused is status 4' 4 '^198 requests, 17 would have been refused, 1 more if monitored' \
+	"$encstat" policy test "$work/limit.yaml" $golden
+says 'policy test: which line decided' 4 'limit.yaml:6\)' "$encstat" policy test "$work/limit.yaml" $golden
+says 'policy test: nothing is status 0' 0 '^198 requests, 0 would have been refused' \
+	"$encstat" policy test $policies/places.yaml $golden
+says 'policy test: lost records are status 3' 3 ' 0 would have been refused' \
+	"$encstat" policy test $policies/places.yaml tests/golden/spill.ke
+says 'policy test: a VMM that converts by itself' 4 'by the VMM' sh -c "sed '/name: \"customer/d; /uid:/d; s,/machine.*,\"*\",' \
+	$policies/vmm.yaml >'$work/vmm.yaml' && '$encstat' policy test '$work/vmm.yaml' tests/golden/unsolicited.ke"
+says 'policy test: no capture' 1 'No such file' "$encstat" policy test $policies/places.yaml "$work/none.ke"
+says 'policy test: no policy' 1 'no file' "$encstat" policy test "$work/none.yaml" $golden
+says 'policy test: one word' 2 "wants 'FILE CAPTURE'|wants 'CAPTURE'" "$encstat" policy test $policies/places.yaml
+equal 'cli: policy test --json counts each request once' 198 "$("$encstat" policy test "$work/limit.yaml" $golden --json 2>/dev/null |
+	jq -s 'map(select(.schema == "kvm-encstat.policy-test/1" and (.monitored | not)).requests) | add')"
+says 'policy diff: nothing is status 0' 0 '^0 requests are judged otherwise' \
+	"$encstat" policy diff $policies/places.yaml $policies/rates.yaml $golden
+says 'policy diff: something is status 4' 4 ': allow, now deny \(.*limit.yaml:6\)' \
+	"$encstat" policy diff $policies/places.yaml "$work/limit.yaml" $golden
+equal 'cli: policy diff --json' '17 allow deny 6' "$("$encstat" policy diff $policies/places.yaml "$work/limit.yaml" $golden --json 2>/dev/null |
+	jq -rs 'map(select(.schema == "kvm-encstat.policy-diff/1")) | "\(length) \(.[0].old.action) \(.[0].new.action) \(.[0].new.line)"')"
+says 'policy show: of each VM' 0 '^VM 3 .*: 1 rule$' \
+	"$encstat" policy show --policy $policies/layers.yaml --capture tests/golden/two-vms.ke
+says 'policy show: a VM that is not there' 1 "no VM 'nobody'" \
+	"$encstat" policy show nobody --policy $policies --capture $golden
+equal 'cli: policy show --json' '0 enforce 6' "$("$encstat" policy show --policy "$work/limit.yaml" --capture $golden --json 2>/dev/null |
+	jq -rs 'map(select(.schema == "kvm-encstat.policy/1" and .policy == "limit")) | "\(.[0].place - 1) \(.[0].mode) \(.[0].line)"')"
+explain() { "$encstat" policy explain --policy $policies/places.yaml --capture $golden "$@"; }
+says 'policy explain: refused' 0 '^deny  0x1000\+4K -> shared' explain --share 0x1000+4K
+says 'policy explain: by which line' 0 'decided by: .*places.yaml:10\)' explain --share 0x1000+4K
+says 'policy explain: allowed by a rule' 0 '^allow  0x7c000\+16K -> shared' explain 1 --share 0x7c000-0x7ffff
+says 'policy explain: no rule' 0 'no rule matches' explain --private 0x1000+4K
+says 'policy explain: what' 2 'asks for what' explain
+says 'policy explain: no pages' 2 'whole pages' explain --share 0x1000+1
+says 'policy explain: no range' 2 'range of addresses' explain --share all
+equal 'cli: policy explain --json' 'kvm-encstat.verdict/1 deny 10' \
+	"$(explain --share 0x1000+4K --json 2>/dev/null | jq -r '"\(.schema) \(.verdict) \(.line)"')"
+
 # A veto that cannot be armed is refused, with the reason.
 says 'enforce: a rule that cannot be enforced' 3 'rate.yaml:8: rules about rates cannot be enforced' \
 	"$encstat" enforce --policy tests/enforce/policies/rate.yaml

@@ -34,8 +34,11 @@ none "spdx: in each file" "$(git ls-files 2>/dev/null | grep -vE \
 none "source: no unbounded string functions" \
 	"$(grep -rnE '\b(atoi|strcpy|strcat|sprintf|gets)\(' src)"
 
-for command in list events map findings explain enforce record replay doctor; do
-	help=$(build/kvm-encstat "$command" --help)
+for command in list events map findings explain 'policy check' 'policy test' 'policy diff' 'policy show' \
+	'policy explain' enforce record replay doctor; do
+	# shellcheck disable=SC2086
+	help=$(build/kvm-encstat $command --help)
+	matches "man: $command has help" "$help" "^usage: kvm-encstat $command"
 	for option in $(grep -oE -- '--[a-z-]+' <<<"$help" | sort -u); do
 		try "man: $command $option is there" grep -qF -- "$(sed 's/-/\\-/g' <<<"$option")" \
 			<(sed 's/\\-/-/g; s/-/\\-/g' man/kvm-encstat.8)
