@@ -10,6 +10,7 @@ int main(int argc, char **argv)
 	const struct command *command;
 	int status;
 
+	setvbuf(stderr, NULL, _IOLBF, 0); /* whole lines, whoever else writes there */
 	if (argc > 2 && usage_is_wanted(argv[1]) && command_find(argv[2])) {
 		options_help(command_find(argv[2]));
 		return EXIT_DONE;
