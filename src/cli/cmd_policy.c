@@ -365,9 +365,8 @@ const struct command command_policy = {
 		"  show [VM]               the rules that hold for a VM\n"
 		"  explain [VM] --share RANGE\n"
 		"                          what it says of a request, and which line says it\n"
-		"Each has its own --help. kvm-encstat-policy(5) says what a policy is. Nothing is "
-		"enforced "
-		"yet.",
+		"Each has its own --help. kvm-encstat-policy(5) says what a policy is. `enforce` "
+		"puts it into force.",
 	.takes_words = true,
 	.run = run,
 };

@@ -75,7 +75,8 @@ int usage_print(FILE *out, const char *word)
 		fprintf(out, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\nkvm-encstat COMMAND --help tells more; kvm-encstat --version says which one this "
 	      "is.\n"
-	      "Exit status: 0 done, 1 failed, 2 usage, 3 done but records are missing.\n",
+	      "Exit status: 0 done, 1 failed, 2 usage, 3 done but records are missing, 4 something "
+	      "was found.\n",
 		out);
 	return word ? EXIT_DONE : EXIT_USAGE;
 }

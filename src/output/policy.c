@@ -165,9 +165,10 @@ static void write_total_json(FILE *out, const struct rule_total *total)
 void policy_totals_write(
 	FILE *out, const struct style *style, const struct policy_totals *totals, bool json)
 {
-	qsort(totals->list, totals->n, sizeof(*totals->list), by_requests);
+	if (totals->n)
+		qsort(totals->list, totals->n, sizeof(*totals->list), by_requests);
 	if (!json && totals->n)
-		fprintf(out, "%8s  %8s  %s\n", "REQUESTS", "PAGES", "DECIDED BY");
+		fprintf(out, "%8s  %8s  %s\n", "REQUESTS", "MEMORY", "DECIDED BY");
 	for (size_t i = 0; i < totals->n; i++)
 		if (json)
 			write_total_json(out, &totals->list[i]);
@@ -198,8 +199,7 @@ static json_object *decision_json(const struct verdict *verdict)
 
 	add_string(object, "action", action_name((enum kes_action)verdict->kes.action));
 	if (verdict->decided)
-		json_object_object_add(
-			object, "line", json_object_new_uint64(verdict->decided->rule->line));
+		add_source(object, verdict->decided);
 	return object;
 }
 
@@ -274,6 +274,12 @@ void policy_write_verdict(FILE *out, const struct vm *vm, const struct verdict *
 		add_string(object, "verdict", action_name((enum kes_action)verdict->kes.action));
 		if (verdict->decided)
 			add_source(object, verdict->decided);
+		if (verdict->monitored) {
+			json_object *monitored = json_object_new_object();
+
+			add_source(monitored, verdict->monitored);
+			json_object_object_add(object, "monitored", monitored);
+		}
 		json_line(out, object);
 		return;
 	}
