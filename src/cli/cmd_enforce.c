@@ -331,6 +331,9 @@ static void on_stop(void *context)
 {
 	struct enforcer *enforcer = context;
 
+	if (enforcer->gate)
+		fprintf(stderr, "kvm-encstat: the veto was asked about %llu hypercalls\n",
+			(unsigned long long)live_gate_asked(enforcer->gate));
 	live_gate_close(&enforcer->gate);
 }
 

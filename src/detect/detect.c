@@ -119,7 +119,6 @@ static void tick_watch(struct watch *watch, uint64_t now_ns)
 {
 	watch->now_ns = now_ns;
 	run_ticks(watch);
-	watch->ticked_ns = now_ns;
 	if (watch->ended)
 		watch_close(watch, ENDED_VM);
 	else

@@ -129,7 +129,6 @@ struct watch {
 	uint64_t first_ns;         /* of the VM's first record here */
 	uint64_t guest_ns;         /* the guest did something last; 0: not since birth or reset */
 	uint64_t reset_ns;         /* last reset; 0: none */
-	uint64_t reprivatised_ns;  /* took back all it shared last; 0: never, or it shared since */
 	size_t memslot;            /* where the last range was: see watch_outside() */
 
 	/* detect.c's own */
@@ -137,7 +136,6 @@ struct watch {
 	const uint64_t (*values)[SETTINGS_MAX];
 	uint32_t enabled;     /* ON() of finding kinds */
 	bool ended, finished; /* the VM has ended; the records have: see watch_is_over() */
-	uint64_t ticked_ns;
 	struct finding *findings[FINDING_KINDS]; /* pending or open; NULL: none */
 	uint32_t numbers[FINDING_KINDS];
 	uint32_t kept;
