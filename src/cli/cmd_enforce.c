@@ -14,9 +14,10 @@
 #include "output/policy.h"
 #include "policy/enforce.h"
 
-#define PROOF_MS    3000
-#define PROOF_TRIES 100 /* looks at the ring, after the guest has ended */
-#define FIRST_SET   1   /* 0 is the empty one */
+#define PROOF_MS      3000
+#define PROOF_TRIES   100 /* looks at the ring, after the guest has ended */
+#define REVISION_NONE UINT64_MAX
+#define FIRST_SET     1 /* 0 is the empty one */
 
 /* What the guest converts that proves the veto (see canary.c): these pages once, to shared; and six
  * more times others. */
@@ -26,8 +27,8 @@
 
 struct assigned {
 	uint32_t vm, set;
-	uint64_t kvm; /* what the kernel knows it by; 0: nothing */
-	size_t texts; /* bytes of its texts then: its name may come later */
+	uint64_t kvm;      /* what the kernel knows it by; 0: nothing */
+	uint64_t revision; /* of the VM then: its name may come later */
 };
 
 struct enforcer {
@@ -36,7 +37,7 @@ struct enforcer {
 	struct live_gate *gate;
 	struct kes_rule_set *sets[KES_MAX_SETS]; /* as they are in the kernel; NULL: free */
 	uint32_t standard;
-	struct assigned *vms; /* [n_vms] */
+	struct assigned *vms; /* sorted by vm */
 	size_t n_vms;
 	char comm[16];
 	bool proving, not_proved;
@@ -180,28 +181,37 @@ static int set_standard(struct enforcer *enforcer, struct error *err)
 	return 0;
 }
 
-static size_t texts_of(const struct vm *vm)
+/* Where the VM is, or belongs. */
+static size_t position(const struct enforcer *enforcer, uint32_t vm)
 {
-	size_t n = 0;
+	size_t low = 0, high = enforcer->n_vms;
 
-	for (int i = 0; i < KES_TEXT_MAX; i++)
-		n += vm->text_size[i];
-	return n;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (enforcer->vms[middle].vm < vm)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static struct assigned *find(struct enforcer *enforcer, uint32_t vm)
 {
+	size_t at = position(enforcer, vm);
 	struct assigned *grown;
 
-	for (size_t i = 0; i < enforcer->n_vms; i++)
-		if (enforcer->vms[i].vm == vm)
-			return &enforcer->vms[i];
+	if (at < enforcer->n_vms && enforcer->vms[at].vm == vm)
+		return &enforcer->vms[at];
 	grown = reallocarray(enforcer->vms, enforcer->n_vms + 1, sizeof(*grown));
 	if (!grown)
 		return NULL;
 	enforcer->vms = grown;
-	grown[enforcer->n_vms] = (struct assigned){.vm = vm, .set = ~0u, .texts = ~0ul};
-	return &grown[enforcer->n_vms++];
+	memmove(&grown[at + 1], &grown[at], (enforcer->n_vms - at) * sizeof(*grown));
+	enforcer->n_vms++;
+	grown[at] = (struct assigned){.vm = vm, .set = ~0u, .revision = REVISION_NONE};
+	return &grown[at];
 }
 
 static void tell_assigned(const struct enforcer *enforcer, const struct vm *vm, uint32_t set)
@@ -223,7 +233,7 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 
 	if (!assigned)
 		return error_set(err, -ENOMEM, "out of memory");
-	if (assigned->texts == texts_of(vm))
+	if (assigned->revision == vm->revision)
 		return 0;
 	r = policy_compile(&effective, enforcer->policies, vm, err);
 	if (r)
@@ -234,30 +244,24 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 			(struct kes_policed){.set = set, .serial = set}, &assigned->kvm);
 	if (r && r != -ENOENT)
 		return failed(r, vm, err);
-	assigned->texts = texts_of(vm);
+	assigned->revision = vm->revision;
 	if (!r && assigned->set != set)
 		tell_assigned(enforcer, vm, set);
 	assigned->set = set;
 	return 0;
 }
 
-static bool is_alive(const struct model *model, uint32_t vm)
-{
-	for (size_t i = 0; i < model_vm_count(model); i++)
-		if (model_vm(model, i)->id == vm)
-			return model_vm(model, i)->alive;
-	return false;
-}
-
-/* VMs that ended have no rules. */
+/* VMs that ended have no rules. Both lists are in order of id. */
 static void forget_ended(struct enforcer *enforcer, const struct model *model)
 {
-	size_t kept = 0;
+	size_t kept = 0, at = 0, n = model_vm_count(model);
 
 	for (size_t i = 0; i < enforcer->n_vms; i++) {
 		const struct assigned *assigned = &enforcer->vms[i];
 
-		if (is_alive(model, assigned->vm))
+		while (at < n && model_vm(model, at)->id < assigned->vm)
+			at++;
+		if (at < n && model_vm(model, at)->id == assigned->vm && model_vm(model, at)->alive)
 			enforcer->vms[kept++] = *assigned;
 		else if (assigned->kvm)
 			live_gate_forget(enforcer->gate, assigned->vm, assigned->kvm);
@@ -303,7 +307,7 @@ static void on_reload(void *context)
 	}
 	policies_free(&old);
 	for (size_t i = 0; i < enforcer->n_vms; i++)
-		enforcer->vms[i].texts = ~0ul; /* to be given its rules anew */
+		enforcer->vms[i].revision = REVISION_NONE; /* to be given its rules anew */
 	fputs("kvm-encstat: the policies were read anew\n", stderr);
 }
 

@@ -159,6 +159,7 @@ static int on_vm_new(struct model *model, struct vm *vm, const struct kes_record
 	if (!vm->known)
 		forget_process(model, r->vm_new.pid);
 	vm->known = true;
+	vm->revision++;
 	vm->pid = r->vm_new.pid;
 	vm->uid = r->vm_new.uid;
 	vm->type = r->vm_new.type;

@@ -371,6 +371,7 @@ void vm_text(struct vm *vm, const struct kes_record *record)
 		*size = 0;
 	if (record->seq != *size || *size + text->size > KES_TEXT_LIMIT)
 		return;
+	vm->revision++;
 	memcpy(vm->text[text->about] + *size, text->bytes, text->size);
 	*size += text->size;
 	vm->text[text->about][*size] = '\0';

@@ -89,9 +89,10 @@ struct vm {
 	char text[KES_TEXT_MAX]
 		 [KES_TEXT_LIMIT + 1]; /* name, uuid, cgroup: other people's, too; "" none */
 	size_t text_size[KES_TEXT_MAX];
-	bool name_cut; /* it was longer */
-	bool known;    /* its VM_NEW was seen */
-	bool born;     /* and it was its birth, or the VM was reset since: it began all private */
+	bool name_cut;     /* it was longer */
+	uint64_t revision; /* goes up whenever one of the above may have changed */
+	bool known;        /* its VM_NEW was seen */
+	bool born; /* and it was its birth, or the VM was reset since: it began all private */
 	uint32_t vcpus;
 	bool alive;
 	bool finished;  /* the stream ended: nothing more of it comes */

@@ -14,7 +14,7 @@ struct simulated {
 	struct effective *effective; /* NULL: not made yet */
 	struct pagemap *map;         /* the guest's word, as far as it was allowed */
 	struct kes_policy_state state;
-	uint64_t known; /* what was known of the VM when that was made: its name may come late */
+	uint64_t revision; /* of the VM when that was made: its name may come late */
 	struct simulated *next;
 };
 
@@ -111,27 +111,6 @@ static int apply(struct simulated *simulated, const struct event *event, const s
 	return 0;
 }
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
-{
-	const unsigned char *at = bytes;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ at[i]) * 0x100000001b3;
-	return hash;
-}
-
-/* All that a policy may select by, as one number: FNV-1a. */
-static uint64_t known_of(const struct vm *vm)
-{
-	const uint32_t numbers[] = {vm->known, vm->type, vm->uid, vm->pid};
-	uint64_t hash = mix(0xcbf29ce484222325, numbers, sizeof(numbers));
-
-	hash = mix(hash, vm->comm, sizeof(vm->comm));
-	for (int i = 0; i < KES_TEXT_MAX; i++)
-		hash = mix(hash, vm->text[i], vm->text_size[i] + 1);
-	return hash;
-}
-
 /* What holds for the VM, by what is known of it now. */
 static int prepare(struct simulation *simulation, struct simulated *simulated)
 {
@@ -139,11 +118,11 @@ static int prepare(struct simulation *simulation, struct simulated *simulated)
 	int r;
 
 	simulated->state.memory = vm_memory_pages(vm);
-	if (simulated->effective && simulated->known == known_of(vm))
+	if (simulated->effective && simulated->revision == vm->revision)
 		return 0;
 	free(TAKE_PTR(simulated->effective));
 	r = policy_compile(&simulated->effective, simulation->policies, vm, &simulation->error);
-	simulated->known = known_of(vm);
+	simulated->revision = vm->revision;
 	memset(simulated->state.conversions, 0, sizeof(simulated->state.conversions));
 	memset(simulated->state.pages, 0, sizeof(simulated->state.pages));
 	return r;
