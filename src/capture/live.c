@@ -173,11 +173,23 @@ static int load_observe(struct live *live, const struct live_options *options, s
 	return r ? load_error(r, err) : 0;
 }
 
-/* Loads the second object, with the tables of the first one. */
-static int open_trampoline(struct live *live)
+void live_share_tables(const struct live *live, struct bpf_object *object)
 {
 	struct bpf_map *map;
 
+	bpf_object__for_each_map(map, object)
+	{
+		struct bpf_map *shared =
+			bpf_object__find_map_by_name(live->observe->obj, bpf_map__name(map));
+
+		if (shared && !bpf_map__is_internal(map))
+			bpf_map__reuse_fd(map, bpf_map__fd(shared));
+	}
+}
+
+/* Loads the second object, with the tables of the first one. */
+static int open_trampoline(struct live *live)
+{
 	live->trampoline = trampoline__open();
 	if (!live->trampoline)
 		return -errno;
@@ -190,14 +202,7 @@ static int open_trampoline(struct live *live)
 		if (program)
 			bpf_program__set_autoload(program, live->hooks[i].state == HOOK_STANDBY);
 	}
-	bpf_object__for_each_map(map, live->trampoline->obj)
-	{
-		struct bpf_map *shared =
-			bpf_object__find_map_by_name(live->observe->obj, bpf_map__name(map));
-
-		if (shared && !bpf_map__is_internal(map))
-			bpf_map__reuse_fd(map, bpf_map__fd(shared));
-	}
+	live_share_tables(live, live->trampoline->obj);
 	return trampoline__load(live->trampoline);
 }
 

@@ -66,20 +66,6 @@ static int arm(struct live_gate *gate, struct error *err)
 
 /* ---- the program ---- */
 
-static void share_tables(struct live_gate *gate)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, gate->skeleton->obj)
-	{
-		struct bpf_map *shared =
-			bpf_object__find_map_by_name(gate->live->observe->obj, bpf_map__name(map));
-
-		if (shared && !bpf_map__is_internal(map))
-			bpf_map__reuse_fd(map, bpf_map__fd(shared));
-	}
-}
-
 static int load(struct live_gate *gate)
 {
 	gate->skeleton = gate__open();
@@ -88,7 +74,7 @@ static int load(struct live_gate *gate)
 	gate->skeleton->rodata->host_is_svm = gate->live->observe->rodata->host_is_svm;
 	gate->skeleton->rodata->wake_bytes = gate->live->observe->rodata->wake_bytes;
 	gate->skeleton->rodata->has_rdonly_cast = gate->live->rdonly_cast;
-	share_tables(gate);
+	live_share_tables(gate->live, gate->skeleton->obj);
 	return gate__load(gate->skeleton);
 }
 

@@ -84,6 +84,9 @@ int live_probe(struct live *live, struct error *err);
 /* Whether kvm-amd is what drives vCPUs here; bpf/ proves it again for each vCPU. */
 bool live_host_is_svm(void);
 
+/* Tables of the object that observe has, too, are that one's: before it is loaded. */
+void live_share_tables(const struct live *live, struct bpf_object *object);
+
 struct bpf_program *live_program(const struct live *live, enum live_hook hook);
 int live_attach(struct live *live, enum live_hook i); /* a hook in standby */
 void live_detach(struct live *live, enum live_hook i);

@@ -198,9 +198,4 @@ struct sacred {
 };
 const struct sacred *watch_sacred(const struct watch *watch, size_t *ret_n);
 
-static inline bool ranges_overlap(uint64_t gfn, uint64_t npages, uint64_t other, uint64_t nother)
-{
-	return gfn < other ? other - gfn < npages : gfn - other < nother;
-}
-
 #endif

@@ -2,11 +2,6 @@
 /* What changes a VM's planes without a conversion: the VMM's calls, readings, resets. */
 #include "model/model_private.h"
 
-static bool overlap(uint64_t gfn, uint64_t npages, uint64_t other, uint64_t nother)
-{
-	return gfn < other ? other - gfn < npages : gfn - other < nother;
-}
-
 /* Each vCPU's last fault, and the VM's last ones. In either direction: what helps need not be what
  * the guest took the page for. */
 static bool follows_fault(const struct vm *vm, uint64_t gfn, uint64_t npages)
@@ -14,11 +9,11 @@ static bool follows_fault(const struct vm *vm, uint64_t gfn, uint64_t npages)
 	for (size_t i = 0; i < vm->n_requests; i++) {
 		const struct fault *fault = &vm->requests[i].fault;
 
-		if (overlap(gfn, npages, fault->gfn, fault->npages))
+		if (ranges_overlap(gfn, npages, fault->gfn, fault->npages))
 			return true;
 	}
 	for (size_t i = 0; i < vm->n_faults && i < VM_FAULTS; i++)
-		if (overlap(gfn, npages, vm->faults[i].gfn, vm->faults[i].npages))
+		if (ranges_overlap(gfn, npages, vm->faults[i].gfn, vm->faults[i].npages))
 			return true;
 	return false;
 }
@@ -33,7 +28,7 @@ static enum prompt find_prompt(
 		const struct request *request = &vm->requests[i];
 
 		if (request->open &&
-			overlap(gfn, event->npages, request->gpa >> 12, request->npages) &&
+			ranges_overlap(gfn, event->npages, request->gpa >> 12, request->npages) &&
 			conversion_target(model->options.abi, request->attrs) == event->to)
 			return PROMPT_REQUEST;
 	}

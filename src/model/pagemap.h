@@ -8,6 +8,7 @@
 #ifndef MODEL_PAGEMAP_H
 #define MODEL_PAGEMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,13 @@ enum page_state {
 #define PAGEMAP_FRAMES (1ull << 40)
 
 struct pagemap;
+
+/* Whether two ranges of frames (or of bytes) have any in common. An empty one that begins inside of
+ * the other has. */
+static inline bool ranges_overlap(uint64_t gfn, uint64_t npages, uint64_t other, uint64_t nother)
+{
+	return gfn < other ? other - gfn < npages : gfn - other < nother;
+}
 
 /* A map with every frame in `initial`; the caller frees it with pagemap_free(). -EINVAL for what is
  * no state, -ENOMEM; *ret is untouched on failure. */

@@ -62,16 +62,6 @@ static const char *action_word(uint8_t action)
 
 /* ---- JSON ---- */
 
-static void add_u64(json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-static void add_string(json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
 static void add_vm(json_object *object, const struct event *event)
 {
 	char label[VM_LABEL_SIZE], type[16];
@@ -79,14 +69,14 @@ static void add_vm(json_object *object, const struct event *event)
 
 	if (!vm)
 		return;
-	add_u64(object, "vm", vm->id);
+	json_add_u64(object, "vm", vm->id);
 	if (vm->known)
-		add_u64(object, "pid", vm->pid);
+		json_add_u64(object, "pid", vm->pid);
 	if (fields_of(event) & HAS_VM) {
-		add_string(object, "name", vm_label(vm, label, sizeof(label)));
-		add_string(object, "type", vm_type_name(vm->type, type));
+		json_add_string(object, "name", vm_label(vm, label, sizeof(label)));
+		json_add_string(object, "type", vm_type_name(vm->type, type));
 		if (*vm->text[KES_TEXT_UUID])
-			add_string(object, "uuid",
+			json_add_string(object, "uuid",
 				escape(vm->text[KES_TEXT_UUID], label, sizeof(label)));
 		json_object_object_add(object, "born", json_object_new_boolean(vm->born));
 	}
@@ -97,47 +87,47 @@ json_object *event_json(const struct event *event)
 	json_object *object = json_object_new_object();
 	unsigned int has = fields_of(event);
 
-	add_string(object, "schema", "kvm-encstat.event/1");
-	add_u64(object, "ts_ns", event->ts_ns);
+	json_add_string(object, "schema", "kvm-encstat.event/1");
+	json_add_u64(object, "ts_ns", event->ts_ns);
 	add_vm(object, event);
 	if (has & HAS_VCPU)
-		add_u64(object, "vcpu", event->vcpu);
-	add_string(object, "kind", event_kind_name(event->kind));
+		json_add_u64(object, "vcpu", event->vcpu);
+	json_add_string(object, "kind", event_kind_name(event->kind));
 	if (has & HAS_RANGE) {
-		add_u64(object, "gfn", event->gpa >> 12);
-		add_u64(object, "npages", event->npages);
+		json_add_u64(object, "gfn", event->gpa >> 12);
+		json_add_u64(object, "npages", event->npages);
 		if (event->gpa & 0xfff)
-			add_u64(object, "gpa", event->gpa);
+			json_add_u64(object, "gpa", event->gpa);
 	}
 	if (has & HAS_TO)
-		add_string(object, "to", page_state_name(event->to));
+		json_add_string(object, "to", page_state_name(event->to));
 	if (has & HAS_ATTRS)
-		add_u64(object, "attrs", event->attrs);
+		json_add_u64(object, "attrs", event->attrs);
 	if (has & HAS_NR)
-		add_u64(object, "nr", event->nr);
+		json_add_u64(object, "nr", event->nr);
 	if ((has & HAS_RET) && !event->inferred)
 		json_object_object_add(object, "ret", json_object_new_int64(event->ret));
 	if (has & HAS_REASON)
-		add_string(object, "reason", reason_name(event->reason));
+		json_add_string(object, "reason", reason_name(event->reason));
 	if ((has & HAS_TID) && event->tid)
-		add_u64(object, "tid", event->tid);
+		json_add_u64(object, "tid", event->tid);
 	if ((has & HAS_PROMPT) && !event->ret)
-		add_string(object, "prompt", prompt_name(event->prompt));
+		json_add_string(object, "prompt", prompt_name(event->prompt));
 	if ((has & HAS_COMMIT) && event->commit != COMMIT_NONE) {
-		add_string(object, "commit", commit_name(event->commit));
-		add_u64(object, "committed", event->committed);
+		json_add_string(object, "commit", commit_name(event->commit));
+		json_add_u64(object, "committed", event->committed);
 	}
 	if (event->judgement) {
-		add_string(object, "action", action_word(event->judgement->action));
+		json_add_string(object, "action", action_word(event->judgement->action));
 		if (event->judgement->line)
-			add_u64(object, "line", event->judgement->line);
+			json_add_u64(object, "line", event->judgement->line);
 		if (event->judgement->would_line) {
-			add_string(object, "would", action_word(event->judgement->would));
-			add_u64(object, "would_line", event->judgement->would_line);
+			json_add_string(object, "would", action_word(event->judgement->would));
+			json_add_u64(object, "would_line", event->judgement->would_line);
 		}
 	}
 	if (has & HAS_PAGES)
-		add_u64(object, "shared_pages", event->npages);
+		json_add_u64(object, "shared_pages", event->npages);
 	if (event->unsure)
 		json_object_object_add(object, "unsure", json_object_new_boolean(true));
 	if (event->inferred)
@@ -145,15 +135,15 @@ json_object *event_json(const struct event *event)
 	if (event->late)
 		json_object_object_add(object, "late", json_object_new_boolean(true));
 	if (has & HAS_FLAGS)
-		add_u64(object, "flags", event->fault_flags);
+		json_add_u64(object, "flags", event->fault_flags);
 	if (has & HAS_LOST) {
-		add_string(object, "cause", cause_name(event->cause));
-		add_u64(object, "lost", event->lost);
+		json_add_string(object, "cause", cause_name(event->cause));
+		json_add_u64(object, "lost", event->lost);
 	}
 	if (event->has_latency)
-		add_u64(object, "latency_ns", event->latency_ns);
+		json_add_u64(object, "latency_ns", event->latency_ns);
 	if (has & HAS_SEQ)
-		add_u64(object, "seq", event->seq);
+		json_add_u64(object, "seq", event->seq);
 	return object;
 }
 

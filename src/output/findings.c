@@ -38,27 +38,17 @@ static void write_range(FILE *out, const struct finding_range *range)
 
 /* ---- JSON ---- */
 
-static void add_u64(json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-static void add_string(json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
 static json_object *vm_of(const struct finding *f)
 {
 	json_object *vm = json_object_new_object();
 	char label[VM_LABEL_SIZE], type[16];
 
-	add_u64(vm, "id", f->vm);
-	add_u64(vm, "pid", f->pid);
-	add_string(vm, "name", escape(f->name, label, sizeof(label)));
-	add_string(vm, "type", vm_type_name(f->type, type));
+	json_add_u64(vm, "id", f->vm);
+	json_add_u64(vm, "pid", f->pid);
+	json_add_string(vm, "name", escape(f->name, label, sizeof(label)));
+	json_add_string(vm, "type", vm_type_name(f->type, type));
 	if (*f->uuid)
-		add_string(vm, "uuid", escape(f->uuid, label, sizeof(label)));
+		json_add_string(vm, "uuid", escape(f->uuid, label, sizeof(label)));
 	return vm;
 }
 
@@ -69,9 +59,9 @@ static json_object *ranges_of(const struct finding *f)
 	for (size_t i = 0; i < f->n_ranges; i++) {
 		json_object *range = json_object_new_object();
 
-		add_u64(range, "gfn", f->ranges[i].gfn);
-		add_u64(range, "npages", f->ranges[i].npages);
-		add_u64(range, "count", f->ranges[i].count);
+		json_add_u64(range, "gfn", f->ranges[i].gfn);
+		json_add_u64(range, "npages", f->ranges[i].npages);
+		json_add_u64(range, "count", f->ranges[i].count);
 		json_object_array_add(list, range);
 	}
 	return list;
@@ -82,28 +72,28 @@ static json_object *finding_json(const struct finding *f)
 	json_object *object = json_object_new_object();
 	char id[FINDING_FULL_ID_SIZE], kind[FINDING_ID_SIZE], text[SENTENCE];
 
-	add_string(object, "schema", "kvm-encstat.finding/1");
-	add_string(object, "id", finding_id(f, id));
-	add_string(object, "kind", finding_kind_id(f->kind, kind));
-	add_string(object, "name", detectors[f->kind]->name);
-	add_string(object, "severity", severity_name(f->severity));
-	add_string(object, "certainty", certainty_name(f->certainty));
+	json_add_string(object, "schema", "kvm-encstat.finding/1");
+	json_add_string(object, "id", finding_id(f, id));
+	json_add_string(object, "kind", finding_kind_id(f->kind, kind));
+	json_add_string(object, "name", detectors[f->kind]->name);
+	json_add_string(object, "severity", severity_name(f->severity));
+	json_add_string(object, "certainty", certainty_name(f->certainty));
 	if (f->vm)
 		json_object_object_add(object, "vm", vm_of(f));
-	add_string(object, "state", f->state == FINDING_ENDED ? "ended" : "open");
+	json_add_string(object, "state", f->state == FINDING_ENDED ? "ended" : "open");
 	if (f->state == FINDING_ENDED)
-		add_string(object, "ended", finding_end_name(f->ended));
-	add_u64(object, "begin_ns", f->begin_ns);
-	add_u64(object, "found_ns", f->found_ns);
-	add_u64(object, "last_ns", f->last_ns);
+		json_add_string(object, "ended", finding_end_name(f->ended));
+	json_add_u64(object, "begin_ns", f->begin_ns);
+	json_add_u64(object, "found_ns", f->found_ns);
+	json_add_u64(object, "last_ns", f->last_ns);
 	if (f->state == FINDING_ENDED)
-		add_u64(object, "end_ns", f->end_ns);
-	add_u64(object, "count", f->count);
-	add_u64(object, "pages", f->pages);
+		json_add_u64(object, "end_ns", f->end_ns);
+	json_add_u64(object, "count", f->count);
+	json_add_u64(object, "pages", f->pages);
 	json_object_object_add(object, "ranges", ranges_of(f));
 	json_object_object_add(object, "more_ranges", json_object_new_boolean(f->more_ranges));
-	add_string(object, "title", detectors[f->kind]->title);
-	add_string(object, "text", describe(f, text));
+	json_add_string(object, "title", detectors[f->kind]->title);
+	json_add_string(object, "text", describe(f, text));
 	return object;
 }
 
@@ -116,8 +106,8 @@ void finding_event_json(FILE *out, const struct finding *f, enum finding_phase p
 {
 	json_object *object = finding_json(f);
 
-	add_string(object, "phase", phase_name(phase));
-	add_u64(object, "ts_ns", f->told_ns);
+	json_add_string(object, "phase", phase_name(phase));
+	json_add_u64(object, "ts_ns", f->told_ns);
 	json_line(out, object);
 }
 
@@ -130,10 +120,10 @@ void finding_explain_json(FILE *out, const struct finding *f)
 	for (uint64_t i = 0; (event = finding_evidence(f, i)); i++)
 		json_object_array_add(seen, event_json(event));
 	json_object_object_add(object, "evidence", seen);
-	add_string(object, "what", detector->what);
-	add_string(object, "why", detector->why);
-	add_string(object, "harmless", detector->harmless);
-	add_string(object, "todo", detector->todo);
+	json_add_string(object, "what", detector->what);
+	json_add_string(object, "why", detector->why);
+	json_add_string(object, "harmless", detector->harmless);
+	json_add_string(object, "todo", detector->todo);
 	json_line(out, object);
 }
 

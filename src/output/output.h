@@ -66,6 +66,8 @@ const char *vm_label_short(const struct vm *vm, char buffer[VM_SHORT_SIZE]);
 const char *name_short(const char *name, char buffer[VM_SHORT_SIZE]);
 /* {"id":, "pid":, "name":, "type":}, and "uuid" where it has one; the caller's. */
 struct json_object *vm_json(const struct vm *vm);
+void json_add_u64(struct json_object *object, const char *key, uint64_t value);
+void json_add_string(struct json_object *object, const char *key, const char *value);
 /* The object as one line; it is taken. */
 void json_line(FILE *out, struct json_object *object);
 /* Time of day, to the microsecond: 16 bytes with its end. */

@@ -13,28 +13,19 @@
 
 /* ---- parts ---- */
 
-static void add_u64(json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-static void add_string(json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
 /* Where a rule is from, and what it says. */
 static void add_source(json_object *object, const struct rule_source *source)
 {
 	char text[SENTENCE], name[NAME];
 
 	rule_describe(source->rule, text, sizeof(text));
-	add_string(object, "policy", escape(source->policy->name, name, sizeof(name)));
-	add_string(object, "mode", mode_name(source->policy->mode));
-	add_string(object, "file", escape(source->rule->file, name, sizeof(name)));
-	add_u64(object, "line", source->rule->line);
-	add_string(object, "action", action_name((enum kes_action)source->rule->compiled.action));
-	add_string(object, "rule", text);
+	json_add_string(object, "policy", escape(source->policy->name, name, sizeof(name)));
+	json_add_string(object, "mode", mode_name(source->policy->mode));
+	json_add_string(object, "file", escape(source->rule->file, name, sizeof(name)));
+	json_add_u64(object, "line", source->rule->line);
+	json_add_string(
+		object, "action", action_name((enum kes_action)source->rule->compiled.action));
+	json_add_string(object, "rule", text);
 }
 
 static void write_source(FILE *out, const struct rule_source *source)
@@ -59,10 +50,10 @@ static void write_range(FILE *out, const struct kes_ask *ask)
 
 static void add_ask(json_object *object, const struct kes_ask *ask)
 {
-	add_u64(object, "gfn", ask->gfn);
-	add_u64(object, "npages", ask->npages);
-	add_string(object, "to", ask->what == KES_ASK_SHARED ? "shared" : "private");
-	add_string(object, "by", ask->asker == KES_BY_VMM ? "vmm" : "guest");
+	json_add_u64(object, "gfn", ask->gfn);
+	json_add_u64(object, "npages", ask->npages);
+	json_add_string(object, "to", ask->what == KES_ASK_SHARED ? "shared" : "private");
+	json_add_string(object, "by", ask->asker == KES_BY_VMM ? "vmm" : "guest");
 }
 
 /* ---- totals ---- */
@@ -149,14 +140,14 @@ static void write_total_json(FILE *out, const struct rule_total *total)
 {
 	json_object *object = json_object_new_object(), *first = json_object_new_object();
 
-	add_string(object, "schema", "kvm-encstat.policy-test/1");
+	json_add_string(object, "schema", "kvm-encstat.policy-test/1");
 	if (total->source.rule)
 		add_source(object, &total->source);
 	json_object_object_add(object, "monitored", json_object_new_boolean(total->monitored));
-	add_u64(object, "requests", total->requests);
-	add_u64(object, "pages", total->pages);
-	add_u64(first, "ts_ns", total->first_ns);
-	add_u64(first, "vm", total->vm);
+	json_add_u64(object, "requests", total->requests);
+	json_add_u64(object, "pages", total->pages);
+	json_add_u64(first, "ts_ns", total->first_ns);
+	json_add_u64(first, "vm", total->vm);
 	add_ask(first, &total->first);
 	json_object_object_add(object, "first", first);
 	json_line(out, object);
@@ -197,7 +188,7 @@ static json_object *decision_json(const struct verdict *verdict)
 {
 	json_object *object = json_object_new_object();
 
-	add_string(object, "action", action_name((enum kes_action)verdict->kes.action));
+	json_add_string(object, "action", action_name((enum kes_action)verdict->kes.action));
 	if (verdict->decided)
 		add_source(object, verdict->decided);
 	return object;
@@ -221,9 +212,9 @@ void policy_difference_write(FILE *out, const struct style *style, const struct 
 		return;
 	}
 	object = json_object_new_object();
-	add_string(object, "schema", "kvm-encstat.policy-diff/1");
-	add_u64(object, "ts_ns", old->event->ts_ns);
-	add_u64(object, "vm", old->event->vm->id);
+	json_add_string(object, "schema", "kvm-encstat.policy-diff/1");
+	json_add_u64(object, "ts_ns", old->event->ts_ns);
+	json_add_u64(object, "vm", old->event->vm->id);
 	add_ask(object, &old->ask);
 	json_object_object_add(object, "old", decision_json(old));
 	json_object_object_add(object, "new", decision_json(new));
@@ -245,10 +236,10 @@ void policy_write_effective(
 		if (json) {
 			json_object *object = json_object_new_object();
 
-			add_string(object, "schema", "kvm-encstat.policy/1");
+			json_add_string(object, "schema", "kvm-encstat.policy/1");
 			json_object_object_add(object, "vm", vm_json(vm));
-			add_u64(object, "place", i);
-			add_u64(object, "priority", effective->sources[i].policy->priority);
+			json_add_u64(object, "place", i);
+			json_add_u64(object, "priority", effective->sources[i].policy->priority);
 			add_source(object, &effective->sources[i]);
 			json_line(out, object);
 			continue;
@@ -268,10 +259,11 @@ void policy_write_verdict(FILE *out, const struct vm *vm, const struct verdict *
 
 	if (json) {
 		object = json_object_new_object();
-		add_string(object, "schema", "kvm-encstat.verdict/1");
+		json_add_string(object, "schema", "kvm-encstat.verdict/1");
 		json_object_object_add(object, "vm", vm_json(vm));
 		add_ask(object, &verdict->ask);
-		add_string(object, "verdict", action_name((enum kes_action)verdict->kes.action));
+		json_add_string(
+			object, "verdict", action_name((enum kes_action)verdict->kes.action));
 		if (verdict->decided)
 			add_source(object, verdict->decided);
 		if (verdict->monitored) {

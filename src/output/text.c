@@ -55,6 +55,16 @@ struct json_object *vm_json(const struct vm *vm)
 	return who;
 }
 
+void json_add_u64(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+void json_add_string(struct json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}
+
 void json_line(FILE *out, struct json_object *object)
 {
 	fprintf(out, "%s\n",

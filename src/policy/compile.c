@@ -137,7 +137,7 @@ int policy_compile(struct effective **ret, const struct policies *policies, cons
 	struct error *err)
 {
 	_cleanup_free_ struct effective *effective = calloc(1, sizeof(*effective));
-	size_t n = 0;
+	size_t n = 0, ranges = 0;
 
 	if (!effective)
 		return error_set(err, -ENOMEM, "out of memory");
@@ -149,13 +149,13 @@ int policy_compile(struct effective **ret, const struct policies *policies, cons
 		for (size_t k = 0; k < policy->n_rules; k++) {
 			if (policy->rules[k].findings)
 				continue;
-			if (n == KES_RULES)
+			ranges += policy->rules[k].n_touches + policy->rules[k].n_within;
+			if (n == KES_RULES || ranges > KES_RANGES)
 				return too_many(policy, err);
 			effective->sources[n++] = (struct rule_source){policy, &policy->rules[k]};
 		}
-		if (policy_compile_rules(&effective->set, effective->sources, n))
-			return too_many(policy, err);
 	}
+	policy_compile_rules(&effective->set, effective->sources, n); /* they fit */
 	*ret = TAKE_PTR(effective);
 	return 0;
 }
