@@ -76,11 +76,11 @@ const struct detector detect_again = {
 	.title = "\"try again\" without progress",
 	.severity = SEVERITY_WARNING,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "A vCPU made the same request `times` times in a row and was answered EAGAIN each "
-		"time. A request that moves on (a later address, fewer pages) is progress.",
-	.why = "The guest's CPU is caught in a loop that the VMM keeps alive; the guest may give "
-	       "up in "
-	       "the end and panic.",
+	.what = "A vCPU made the same request `times` times in a row and was "
+		"answered EAGAIN each time. A request that moves on (a later "
+		"address, fewer pages) is progress.",
+	.why = "The guest's CPU is caught in a loop that the VMM keeps alive; the "
+	       "guest may give up in the end and panic.",
 	.harmless = "A VMM that is about to migrate, or waits for memory, for a moment.",
 	.todo = "Look into the VMM's log: what does it wait for?",
 	.settings =

@@ -93,22 +93,20 @@ const struct detector detect_blind = {
 	.title = "hooks that are missing or do not fire",
 	.severity = SEVERITY_WARNING,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "A hook that is needed cannot be attached on this host, or did not fire when it "
-		"was "
-		"tried. Or KVM counted `slack` more exits for hypercalls of a VM than conversions "
-		"were "
-		"seen or lost.",
-	.why = "What is not seen is not found: other findings may be missing, and maps are less "
-	       "than "
-	       "they seem.",
-	.harmless = "A kernel without the tracepoint or the function, which `doctor` tells apart.",
-	.todo = "kvm-encstat doctor --selftest tries each hook and says what is missing and why.",
+	.what = "A hook that is needed cannot be attached on this host, or did not "
+		"fire when it was tried. Or KVM counted `slack` more exits for "
+		"hypercalls of a VM than conversions were seen or lost.",
+	.why = "What is not seen is not found: other findings may be missing, and "
+	       "maps are less than they seem.",
+	.harmless = "A kernel without the tracepoint or the function, which `doctor` "
+		    "tells apart.",
+	.todo = "kvm-encstat doctor --selftest tries each hook and says what is "
+		"missing and why.",
 	.settings =
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "a hook is there or not"),
 			[SETTING_SLACK] = {"slack", UNIT_COUNT, 64,
-				"exits of other hypercalls, should KVM ever have some", {},
-				.may_be_zero = true},
+				"exits of other hypercalls, should KVM ever have some", {}, true},
 		},
 	.events = ON(EVENT_HOST),
 	.state_size = sizeof(struct blind),

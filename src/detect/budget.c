@@ -178,20 +178,18 @@ const struct detector detect_budget = {
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
 	.leans_on = {[PLANE_GUEST] = true},
-	.what = "More of the guest's memory is shared than `percent` of it (not less than `least`, "
-		"not "
-		"more than `most`) plus `slack`; or what is shared grew in `intervals` intervals "
-		"in a "
-		"row, by `growth` (or 1% of memory) in all, and nearly nothing was taken back.",
-	.why = "What is shared can be read by the host. A guest that shares more than its bounce "
-	       "buffers gives away data; one that never takes back leaks pages that stay readable, "
-	       "with whatever is put there next.",
-	.harmless = "A guest with swiotlb= on its command line, with swiotlb pools that grow "
-		    "(CONFIG_SWIOTLB_DYNAMIC), with devices that share large buffers (GPUs), or a "
-		    "test that shares all of it.",
-	.todo = "The ranges are the largest ones that are shared: see what the guest keeps there. "
-		"Set "
-		"`percent` or `most` for VMs that need more.",
+	.what = "More of the guest's memory is shared than `percent` of it (not "
+		"less than `least`, not more than `most`) plus `slack`; or what is "
+		"shared grew in `intervals` intervals in a row, by `growth` (or 1% "
+		"of memory) in all, and nearly nothing was taken back.",
+	.why = "What is shared can be read by the host. A guest that shares more "
+	       "than its bounce buffers gives away data; one that never takes back "
+	       "leaks pages that stay readable, with whatever is put there next.",
+	.harmless = "A guest with swiotlb= on its command line, with swiotlb pools that "
+		    "grow (CONFIG_SWIOTLB_DYNAMIC), with devices that share large "
+		    "buffers (GPUs), or a test that shares all of it.",
+	.todo = "The ranges are the largest ones that are shared: see what the "
+		"guest keeps there. Set `percent` or `most` for VMs that need more.",
 	.settings =
 		{
 			SETTINGS_COMMON(
@@ -201,18 +199,17 @@ const struct detector detect_budget = {
 				"(arch/x86/mm/mem_encrypt.c, mem_encrypt_setup_arch)",
 				{}, true},
 			[SETTING_LEAST] = {"least", UNIT_PAGES, 64 * MIB_PAGES, "but not less", {},
-				.may_be_zero = true},
+				true},
 			[SETTING_MOST] = {"most", UNIT_PAGES, GIB_PAGES, "nor more", {}, false},
 			[SETTING_SLACK] = {"slack", UNIT_PERCENT, 25,
 				"rings, GHCBs, clocks and coherent DMA memory come on top", {},
-				.may_be_zero = true},
+				true},
 			[SETTING_INTERVAL] = {"interval", UNIT_TIME, MINUTE_NS,
 				"boot is over after one or two", {}, false},
 			[SETTING_INTERVALS] = {"intervals", UNIT_COUNT, 10,
 				"caches and rings have their size by then", {}, false},
 			[SETTING_GROWTH] = {"growth", UNIT_PAGES, 16 * MIB_PAGES,
-				"a leak that is smaller than that can wait", {},
-				.may_be_zero = true},
+				"a leak that is smaller than that can wait", {}, true},
 		},
 	.events = ON(EVENT_CONVERTED),
 	.needs = TRAIT_TO_PRIVATE,

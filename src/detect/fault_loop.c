@@ -94,20 +94,17 @@ const struct detector detect_fault_loop = {
 	.title = "memory faults that nobody resolves",
 	.severity = SEVERITY_WARNING,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "KVM told the VMM `times` times in a row that the guest touched the same page as "
-		"what "
-		"it is not, and the page's attributes were not changed in between.",
-	.why = "The vCPU is caught: it burns a host CPU and gets nowhere. The VMM does not handle "
-	       "the "
-	       "exit, or cannot make the page what it must be.",
+	.what = "KVM told the VMM `times` times in a row that the guest touched the "
+		"same page as what it is not, and the page's attributes were not "
+		"changed in between.",
+	.why = "The vCPU is caught: it burns a host CPU and gets nowhere. The VMM "
+	       "does not handle the exit, or cannot make the page what it must be.",
 	.harmless =
 		"A VMM that resolves the fault by other means, such as populating guest_memfd, and "
 		"needs several tries for it.",
-	.todo = "Look into the VMM's log for that guest-physical address: is there memory behind "
-		"it, "
-		"is guest_memfd full (hugetlb, memory limits)? If the VM does not recover, it has "
-		"to "
-		"be restarted.",
+	.todo = "Look into the VMM's log for that guest-physical address: is there "
+		"memory behind it, is guest_memfd full (hugetlb, memory limits)? If "
+		"the VM does not recover, it has to be restarted.",
 	.settings =
 		{
 			SETTINGS_COMMON(

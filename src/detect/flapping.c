@@ -103,20 +103,18 @@ const struct detector detect_flapping = {
 	.title = "pages that go to and fro between private and shared",
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "The very same range was converted `flips` times within `within`, each time to "
-		"what "
-		"it was not. Of each VM the last 512 ranges or so are known, those that flip "
-		"longest.",
-	.why = "Each flip costs two conversions and loses the page's content; large pages are "
-	       "split "
-	       "for it and do not come back. A guest that flips a page may also be trying whether "
-	       "the host gets the state wrong between two of them.",
+	.what = "The very same range was converted `flips` times within `within`, "
+		"each time to what it was not. Of each VM the last 512 ranges or so "
+		"are known, those that flip longest.",
+	.why = "Each flip costs two conversions and loses the page's content; "
+	       "large pages are split for it and do not come back. A guest that "
+	       "flips a page may also be trying whether the host gets the state "
+	       "wrong between two of them.",
 	.harmless =
 		"A driver that allocates DMA memory for each request and frees it again, such as "
 		"tools that poll a device.",
-	.todo = "The ranges name the pages: find the driver in the guest by what it allocates "
-		"there, "
-		"and let it keep its buffers.",
+	.todo = "The ranges name the pages: find the driver in the guest by what it "
+		"allocates there, and let it keep its buffers.",
 	.settings =
 		{
 			SETTINGS_COMMON(

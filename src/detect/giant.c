@@ -46,19 +46,18 @@ const struct detector detect_giant = {
 	.title = "one giant conversion",
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "A conversion of more than `size` in a VM whose state KVM keeps page by page "
-		"(memory "
-		"attributes). If KVM's call for it, or for any other size, took `stall` it is a "
-		"warning. The VMM's own calls at launch do not count.",
-	.why = "KVM sets each 4 KiB page for itself, some 60 ns each, and holds the VM's lock all "
-	       "the "
-	       "time: a tebibyte takes 15 s or more. Before Linux 6.16 (6.15.7, 6.12.39) it does "
-	       "not "
-	       "yield the CPU meanwhile, and the host reports soft lockups.",
-	.harmless = "A guest that declares all its memory at once, at boot or before kexec.",
-	.todo = "Update the host's kernel, or limit the size of one request by policy. A correct "
-		"guest "
-		"can be told to ask for less at a time.",
+	.what = "A conversion of more than `size` in a VM whose state KVM keeps "
+		"page by page (memory attributes). If KVM's call for it, or for any "
+		"other size, took `stall` it is a warning. The VMM's own calls at "
+		"launch do not count.",
+	.why = "KVM sets each 4 KiB page for itself, some 60 ns each, and holds "
+	       "the VM's lock all the time: a tebibyte takes 15 s or more. Before "
+	       "Linux 6.16 (6.15.7, 6.12.39) it does not yield the CPU meanwhile, "
+	       "and the host reports soft lockups.",
+	.harmless = "A guest that declares all its memory at once, at boot or before "
+		    "kexec.",
+	.todo = "Update the host's kernel, or limit the size of one request by "
+		"policy. A correct guest can be told to ask for less at a time.",
 	.settings =
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one may stall the host"),

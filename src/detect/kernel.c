@@ -92,18 +92,15 @@ const struct detector detect_kernel = {
 	.title = "a kernel with known bugs in page states",
 	.severity = SEVERITY_INFO,
 	.certainty = CERTAINTY_POSSIBLE,
-	.what = "The host's kernel has a version number that stands for at least one of the bugs "
-		"that "
-		"this program knows. Distributions mend bugs and keep the number, so it is a hint "
-		"and "
-		"no more.",
-	.why = "On such a kernel a correct guest and a correct VMM may still get a wrong page "
-	       "state, "
-	       "or one of them can harm the host.",
-	.harmless = "A distribution's kernel with the fix in it: its changelog names the commit.",
-	.todo = "Look for the commit or the CVE in the changelog of the kernel's package; update "
-		"the "
-		"kernel if it is not there.",
+	.what = "The host's kernel has a version number that stands for at least "
+		"one of the bugs that this program knows. Distributions mend bugs "
+		"and keep the number, so it is a hint and no more.",
+	.why = "On such a kernel a correct guest and a correct VMM may still get a "
+	       "wrong page state, or one of them can harm the host.",
+	.harmless = "A distribution's kernel with the fix in it: its changelog names "
+		    "the commit.",
+	.todo = "Look for the commit or the CVE in the changelog of the kernel's "
+		"package; update the kernel if it is not there.",
 	.settings = {SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "it is looked at once")},
 	.events = ON(EVENT_HOST),
 	.on_event = on_event,

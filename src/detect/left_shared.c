@@ -191,32 +191,30 @@ const struct detector detect_left_shared = {
 	.severity = SEVERITY_INFO,
 	.certainty = CERTAINTY_CERTAIN,
 	.leans_on = {[PLANE_HOST] = true},
-	.what = "The VM was reset, and KVM still holds pages as shared that the guest had shared "
-		"before: a warning. (A VM without memory attributes: it is only known that they "
-		"were "
-		"shared, which is information.) Or the guest took back nearly all it shared in one "
-		"go, "
-		"as before kexec, and more than `pages` stayed shared as the next kernel began.",
-	.why = "A guest that begins anew takes all its memory for private. What it puts on a page "
-	       "that "
-	       "is left shared is where the host reads it, or its access faults.",
+	.what = "The VM was reset, and KVM still holds pages as shared that the "
+		"guest had shared before: a warning. (A VM without memory "
+		"attributes: it is only known that they were shared, which is "
+		"information.) Or the guest took back nearly all it shared in one "
+		"go, as before kexec, and more than `pages` stayed shared as the "
+		"next kernel began.",
+	.why = "A guest that begins anew takes all its memory for private. What it "
+	       "puts on a page that is left shared is where the host reads it, or "
+	       "its access faults.",
 	.harmless =
 		"After kexec: a guest kernel that does not take back its pages (Linux before 6.13 "
 		"on SNP) and whose next kernel knows that. A guest that takes back memory because "
 		"it unloads drivers.",
-	.todo = "After a reset: the VMM has to set all memory private again; report it to its "
-		"authors. "
-		"After kexec: a bug of the guest's kernel, see which pages it missed (ranges).",
+	.todo = "After a reset: the VMM has to set all memory private again; report "
+		"it to its authors. After kexec: a bug of the guest's kernel, see "
+		"which pages it missed (ranges).",
 	.settings =
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS,
 				"each guest begins anew only now and "
 				"then"),
 			[SETTING_GRACE] = {"grace", UNIT_TIME, 2 * SECOND_NS,
-				"the VMM and the old kernel need some time", {},
-				.may_be_zero = true},
-			[SETTING_PAGES] = {"pages", UNIT_COUNT, 0, "none has to stay", {},
-				.may_be_zero = true},
+				"the VMM and the old kernel need some time", {}, true},
+			[SETTING_PAGES] = {"pages", UNIT_COUNT, 0, "none has to stay", {}, true},
 		},
 	.events = ON(EVENT_RESET) | ON(EVENT_REPRIVATISED) | ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
 	.needs = TRAIT_AWAITED,

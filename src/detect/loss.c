@@ -42,14 +42,15 @@ const struct detector detect_loss = {
 	.title = "records were lost",
 	.severity = SEVERITY_WARNING,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "At least `count` records of a VM, or of none that is known, were lost within "
-		"`window`.",
-	.why = "Maps of these VMs are stale, and other findings may be missing: a guest that "
-	       "floods its "
-	       "host with conversions can hide some of them so.",
-	.harmless = "A host that was stopped or suspended; a moment without CPU for this program.",
-	.todo = "A larger ring (--ring-size), a higher priority. Find the VM that floods (kind "
-		"storm).",
+	.what = "At least `count` records of a VM, or of none that is known, were "
+		"lost within `window`.",
+	.why = "Maps of these VMs are stale, and other findings may be missing: a "
+	       "guest that floods its host with conversions can hide some of them "
+	       "so.",
+	.harmless = "A host that was stopped or suspended; a moment without CPU for "
+		    "this program.",
+	.todo = "A larger ring (--ring-size), a higher priority. Find the VM that "
+		"floods (kind storm).",
 	.settings = {SETTINGS_COMMON(
 		100, MINUTE_NS, MINUTE_NS, "a few make a map stale, which every map says itself")},
 	.events = ON(EVENT_LOSS),

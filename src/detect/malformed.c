@@ -71,20 +71,18 @@ const struct detector detect_malformed = {
 	.title = "malformed conversions, as probing makes them",
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "At least `count` conversions within `window` were unaligned, empty, wrapped "
-		"around "
-		"or lay beyond all guest-physical addresses, or had attributes that no ABI defines "
-		"or "
-		"that look like another ABI's (see --abi).",
-	.why = "No correct guest makes such requests. They are what a fuzzer makes, or one who "
-	       "looks "
-	       "for a VMM that does not check.",
+	.what = "At least `count` conversions within `window` were unaligned, "
+		"empty, wrapped around or lay beyond all guest-physical addresses, "
+		"or had attributes that no ABI defines or that look like another "
+		"ABI's (see --abi).",
+	.why = "No correct guest makes such requests. They are what a fuzzer "
+	       "makes, or one who looks for a VMM that does not check.",
 	.harmless =
 		"A guest kernel made for the ABI that was proposed in 2021; tests of KVM itself "
 		"(kvm-unit-tests, selftests).",
-	.todo = "If the guest is not under test: treat it as hostile. What KVM refused did no "
-		"harm; "
-		"see what the VMM answered to the others (explain).",
+	.todo = "If the guest is not under test: treat it as hostile. What KVM "
+		"refused did no harm; see what the VMM answered to the others "
+		"(explain).",
 	.settings = {SETTINGS_COMMON(
 		3, MINUTE_NS, MINUTE_NS, "one or two may be a bug, three look like trying")},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED) | ON(EVENT_REFUSED) | ON(EVENT_ABI_DOUBT),

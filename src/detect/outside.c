@@ -125,17 +125,18 @@ const struct detector detect_outside = {
 	.title = "conversions where there is no memory",
 	.severity = SEVERITY_INFO,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "A conversion was accepted that names frames outside of every memslot. To shared "
-		"it "
-		"is information, all of them in one finding; to private it is a warning.",
-	.why = "What has no memory cannot be private. A guest that asks for it is confused about "
-	       "its "
-	       "memory, or tries what the VMM does with it; a VMM that says yes has not looked.",
-	.harmless = "Firmware of TDX guests shares all of the MMIO space below 4 GiB and the PCI "
-		    "windows above, in pieces: that is the information. Memory that was unplugged "
-		    "while the guest converted it.",
-	.todo = "To shared: nothing. To private: see which frames and vCPU (explain), and compare "
-		"with the memory map that the guest was given.",
+	.what = "A conversion was accepted that names frames outside of every "
+		"memslot. To shared it is information, all of them in one finding; "
+		"to private it is a warning.",
+	.why = "What has no memory cannot be private. A guest that asks for it is "
+	       "confused about its memory, or tries what the VMM does with it; a "
+	       "VMM that says yes has not looked.",
+	.harmless = "Firmware of TDX guests shares all of the MMIO space below 4 GiB "
+		    "and the PCI windows above, in pieces: that is the information. "
+		    "Memory that was unplugged while the guest converted it.",
+	.todo = "To shared: nothing. To private: see which frames and vCPU "
+		"(explain), and compare with the memory map that the guest was "
+		"given.",
 	.settings =
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS,

@@ -28,11 +28,11 @@ const struct detector detect_privilege = {
 	.severity = SEVERITY_WARNING,
 	.certainty = CERTAINTY_CERTAIN,
 	.what = "KVM refused a conversion because the vCPU was not at CPL 0.",
-	.why = "A program in the guest tries to share memory behind its kernel's back. KVM does "
-	       "not "
-	       "let it; but somebody is in the guest who tries.",
+	.why = "A program in the guest tries to share memory behind its kernel's "
+	       "back. KVM does not let it; but somebody is in the guest who tries.",
 	.harmless = "Tests of KVM itself.",
-	.todo = "Look for the program inside the guest: the time and the vCPU are in the evidence.",
+	.todo = "Look for the program inside the guest: the time and the vCPU are "
+		"in the evidence.",
 	.settings = {SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "no program has reason to")},
 	.events = ON(EVENT_REFUSED),
 	.on_event = on_event,

@@ -35,17 +35,17 @@ const struct detector detect_redundant = {
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
 	.leans_on = {[PLANE_GUEST] = true},
-	.what = "At least `count` conversions within `window` named only pages that were in that "
-		"state already.",
-	.why = "Each costs as much as one that does something. The guest has lost track of its own "
-	       "pages; or it was denied before, and does not know; or it keeps the VMM busy.",
+	.what = "At least `count` conversions within `window` named only pages that "
+		"were in that state already.",
+	.why = "Each costs as much as one that does something. The guest has lost "
+	       "track of its own pages; or it was denied before, and does not "
+	       "know; or it keeps the VMM busy.",
 	.harmless =
 		"A kernel that takes over from firmware or from another kernel and declares all "
 		"pages anew. SNP guests declare memory private as they accept it: their requests "
 		"for private do not count.",
-	.todo = "See which pages and vCPU (explain). In the guest it is a bug that costs time "
-		"only; "
-		"if it does not end, treat it like a storm.",
+	.todo = "See which pages and vCPU (explain). In the guest it is a bug that "
+		"costs time only; if it does not end, treat it like a storm.",
 	.settings =
 		{
 			SETTINGS_COMMON(256, MINUTE_NS, MINUTE_NS,

@@ -101,19 +101,18 @@ const struct detector detect_reused = {
 	.severity = SEVERITY_WARNING,
 	.certainty = CERTAINTY_CERTAIN,
 	.leans_on = {[PLANE_GUEST] = true},
-	.what = "The VMM denied a conversion to private, and later the guest shared some of these "
-		"pages again, which were shared all the time, or touched them as shared. Of each "
-		"VM "
-		"the last 32 denied ranges are known.",
-	.why = "A correct guest puts such pages aside, for it does not know who reads them. Here "
-	       "they "
-	       "went back into use: the next owner's data may have been on them meanwhile, "
-	       "readable.",
+	.what = "The VMM denied a conversion to private, and later the guest shared "
+		"some of these pages again, which were shared all the time, or "
+		"touched them as shared. Of each VM the last 32 denied ranges are "
+		"known.",
+	.why = "A correct guest puts such pages aside, for it does not know who "
+	       "reads them. Here they went back into use: the next owner's data "
+	       "may have been on them meanwhile, readable.",
 	.harmless =
 		"A driver that wanted to free a buffer, was denied, and keeps it as its buffer.",
-	.todo = "First find out why the VMM denied it (events, kind denied). Then whether the "
-		"guest's "
-		"kernel leaks such pages on purpose, as it should.",
+	.todo = "First find out why the VMM denied it (events, kind denied). Then "
+		"whether the guest's kernel leaks such pages on purpose, as it "
+		"should.",
 	.settings = {SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one is one too many")},
 	.events = ON(EVENT_DENIED) | ON(EVENT_CONVERTED) | ON(EVENT_FAULT) | ON(EVENT_RESET),
 	.needs = TRAIT_AWAITED,

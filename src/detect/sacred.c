@@ -70,19 +70,19 @@ const struct detector detect_sacred = {
 	.title = "pages shared that must stay private",
 	.severity = SEVERITY_CRITICAL,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "Pages were shared, by the guest or by its VMM unasked, that lie in the first 640 "
-		"KiB, "
-		"between 768 KiB and 1 MiB, in the 16 MiB below 4 GiB, or in a range that the "
-		"configuration names (`sacred`). Frames without memory do not count, and the VGA "
-		"window is none of it.",
-	.why = "There lie the firmware, the tables it hands on and the code that starts vCPUs: who "
-	       "can "
-	       "write there from outside owns the guest. A range of yours holds what you know.",
-	.harmless = "None is known. Firmware of SEV guests with SMM shares the page of the first "
-		    "save-state map, at 0x3f000, for a moment: that does not count.",
-	.todo = "See who did it (explain). If it was the guest itself, ask why its kernel lies "
-		"there; "
-		"if it was the VMM, stop the VM.",
+	.what = "Pages were shared, by the guest or by its VMM unasked, that lie in "
+		"the first 640 KiB, between 768 KiB and 1 MiB, in the 16 MiB below "
+		"4 GiB, or in a range that the configuration names (`sacred`). "
+		"Frames without memory do not count, and the VGA window is none of "
+		"it.",
+	.why = "There lie the firmware, the tables it hands on and the code that "
+	       "starts vCPUs: who can write there from outside owns the guest. A "
+	       "range of yours holds what you know.",
+	.harmless = "None is known. Firmware of SEV guests with SMM shares the page of "
+		    "the first save-state map, at 0x3f000, for a moment: that does not "
+		    "count.",
+	.todo = "See who did it (explain). If it was the guest itself, ask why its "
+		"kernel lies there; if it was the VMM, stop the VM.",
 	.settings = {SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one page is one too many")},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_ATTRIBUTES),
 	.needs = TRAIT_TO_SHARED,

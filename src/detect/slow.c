@@ -142,23 +142,19 @@ const struct detector detect_slow = {
 	.title = "slow or missing answers of the VMM",
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "The 99th percentile of the VMM's answers (to requests of up to 2 MiB, `samples` "
-		"of "
-		"them at least, within a minute) is above `p99`; or one answer took `worst`; or a "
-		"vCPU "
-		"has waited for `stall` and still waits, which is a warning. Answers that were "
-		"read "
-		"late do not count.",
-	.why = "The vCPU that asked stands still until it is answered, inside the guest's kernel, "
-	       "often with a lock held: the whole guest waits.",
+	.what = "The 99th percentile of the VMM's answers (to requests of up to 2 "
+		"MiB, `samples` of them at least, within a minute) is above `p99`; "
+		"or one answer took `worst`; or a vCPU has waited for `stall` and "
+		"still waits, which is a warning. Answers that were read late do "
+		"not count.",
+	.why = "The vCPU that asked stands still until it is answered, inside the "
+	       "guest's kernel, often with a lock held: the whole guest waits.",
 	.harmless =
 		"A VM that is paused or migrated (its requests are answered when it goes on); a "
 		"host under memory pressure.",
-	.todo = "Stalled now: look at the VMM (is it stopped, does it wait for a lock, is its "
-		"memory "
-		"swapped out). Slow: see which sizes are slow (events), and what the VMM does in "
-		"its "
-		"exit path.",
+	.todo = "Stalled now: look at the VMM (is it stopped, does it wait for a "
+		"lock, is its memory swapped out). Slow: see which sizes are slow "
+		"(events), and what the VMM does in its exit path.",
 	.settings =
 		{
 			SETTINGS_COMMON(

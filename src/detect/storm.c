@@ -67,18 +67,18 @@ const struct detector detect_storm = {
 	.title = "conversion storm",
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "A VM converts more than `rate` times a second for so long that `burst` "
-		"conversions "
-		"come together beyond that. Refused and denied ones count.",
-	.why = "Each conversion takes the vCPU out of the guest and into the VMM, takes KVM's "
-	       "locks, "
-	       "splits large pages and flushes TLBs: a storm slows the VM and its neighbours.",
-	.harmless = "The first minute of a guest that converts page by page at boot; drivers that "
-		    "allocate and free DMA memory for each request, which want a larger pool "
-		    "(swiotlb=).",
-	.todo = "See which pages (map, findings of kind flapping). In the guest: a larger swiotlb, "
-		"or drivers that keep their buffers. If the guest means it: limit its rate by "
-		"policy.",
+	.what = "A VM converts more than `rate` times a second for so long that "
+		"`burst` conversions come together beyond that. Refused and denied "
+		"ones count.",
+	.why = "Each conversion takes the vCPU out of the guest and into the VMM, "
+	       "takes KVM's locks, splits large pages and flushes TLBs: a storm "
+	       "slows the VM and its neighbours.",
+	.harmless = "The first minute of a guest that converts page by page at boot; "
+		    "drivers that allocate and free DMA memory for each request, which "
+		    "want a larger pool (swiotlb=).",
+	.todo = "See which pages (map, findings of kind flapping). In the guest: a "
+		"larger swiotlb, or drivers that keep their buffers. If the guest "
+		"means it: limit its rate by policy.",
 	.settings =
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, 10 * SECOND_NS,

@@ -76,18 +76,17 @@ const struct detector detect_sweep = {
 	.title = "unknown hypercall numbers, swept",
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "Within `window` the guest made hypercalls of at least `numbers` different numbers "
-		"that KVM does not define (numbers from 15 on are not told apart: each call counts "
-		"as "
-		"one more), or `count` calls of such numbers in all. Of VMMs with several VMs in "
-		"one "
-		"process it is not known which VM made them, and nothing is said.",
-	.why = "Who tries hypercalls one after the other looks for what this host has.",
-	.harmless = "A guest kernel that is newer than this program, and a KVM that has a new "
-		    "hypercall: then it is always the same number. Tests of KVM.",
-	.todo = "KVM answers -KVM_ENOSYS to what it does not know: no harm is done. Treat a guest "
-		"that "
-		"does so as curious at least.",
+	.what = "Within `window` the guest made hypercalls of at least `numbers` "
+		"different numbers that KVM does not define (numbers from 15 on are "
+		"not told apart: each call counts as one more), or `count` calls of "
+		"such numbers in all. Of VMMs with several VMs in one process it is "
+		"not known which VM made them, and nothing is said.",
+	.why = "Who tries hypercalls one after the other looks for what this host "
+	       "has.",
+	.harmless = "A guest kernel that is newer than this program, and a KVM that has "
+		    "a new hypercall: then it is always the same number. Tests of KVM.",
+	.todo = "KVM answers -KVM_ENOSYS to what it does not know: no harm is done. "
+		"Treat a guest that does so as curious at least.",
 	.settings =
 		{
 			SETTINGS_COMMON(1000, MINUTE_NS, MINUTE_NS,

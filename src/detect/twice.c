@@ -48,19 +48,18 @@ const struct detector detect_twice = {
 	.title = "memory held twice, as private and as shared",
 	.severity = SEVERITY_NOTICE,
 	.certainty = CERTAINTY_CERTAIN,
-	.what = "For `size` of the VM's memory there is a page in guest_memfd and another one in "
-		"the "
-		"VMM's own mapping of the same frames. Both are read from the kernel, every 10 "
-		"seconds.",
-	.why = "It costs the host memory that nobody accounts for: a VM may hold twice its size. "
-	       "And "
-	       "old content stays where it is not expected: on the shared page after it was taken "
-	       "back, or on the private one after it was shared.",
-	.harmless = "Firmware, kernel and initrd at launch lie in the VMM's mapping and are copied "
-		    "from "
-		    "there; a VMM that frees pages some time later.",
-	.todo = "The VMM has to free the other page at each conversion (fallocate(PUNCH_HOLE) or "
-		"madvise(MADV_DONTNEED)): report it to its authors.",
+	.what = "For `size` of the VM's memory there is a page in guest_memfd and "
+		"another one in the VMM's own mapping of the same frames. Both are "
+		"read from the kernel, every 10 seconds.",
+	.why = "It costs the host memory that nobody accounts for: a VM may hold "
+	       "twice its size. And old content stays where it is not expected: on "
+	       "the shared page after it was taken back, or on the private one "
+	       "after it was shared.",
+	.harmless = "Firmware, kernel and initrd at launch lie in the VMM's mapping and "
+		    "are copied from there; a VMM that frees pages some time later.",
+	.todo = "The VMM has to free the other page at each conversion "
+		"(fallocate(PUNCH_HOLE) or madvise(MADV_DONTNEED)): report it to "
+		"its authors.",
 	.settings =
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "it is read every 10 seconds"),

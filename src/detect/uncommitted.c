@@ -85,18 +85,20 @@ const struct detector detect_uncommitted = {
 	.severity = SEVERITY_WARNING,
 	.certainty = CERTAINTY_CERTAIN,
 	.leans_on = {[PLANE_HOST] = true},
-	.what = "The VMM answered a conversion with 0, and at that moment KVM's memory attributes "
-		"of these pages did not say, or not of all of them, what the guest had asked for.",
-	.why = "The guest goes on in the belief that its pages are private (or shared). What it "
-	       "then writes may be where the host reads it, or its next access faults.",
+	.what = "The VMM answered a conversion with 0, and at that moment KVM's "
+		"memory attributes of these pages did not say, or not of all of "
+		"them, what the guest had asked for.",
+	.why = "The guest goes on in the belief that its pages are private (or "
+	       "shared). What it then writes may be where the host reads it, or "
+	       "its next access faults.",
 	.harmless =
 		"A VMM that sets the attributes after it has answered, or in another thread: "
 		"the finding resolves itself as soon as both planes agree. A VMM that keeps the "
 		"state of pages itself and uses no attributes has no host plane, and is never "
 		"found here.",
-	.todo = "Compare the planes (map VM --plane diff). Report it to the authors of the VMM "
-		"with "
-		"the capture. A VMM that does so on purpose cannot be trusted with the VM.",
+	.todo = "Compare the planes (map VM --plane diff). Report it to the authors "
+		"of the VMM with the capture. A VMM that does so on purpose cannot "
+		"be trusted with the VM.",
 	.settings = {SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one is one too many")},
 	.events = ON(EVENT_CONVERTED),
 	.needs = TRAIT_UNCOMMITTED,

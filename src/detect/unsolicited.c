@@ -229,24 +229,24 @@ const struct detector detect_unsolicited = {
 	.severity = SEVERITY_WARNING,
 	.certainty = CERTAINTY_CERTAIN,
 	.leans_on = {[PLANE_HOST] = true},
-	.what = "The VMM set memory attributes of pages while the guest had no request open for "
-		"them "
-		"and had not faulted on them, and they were not so before. Launch (until the guest "
-		"asks "
-		"for something, at most `launch`), resets, memory that was plugged in within "
-		"`hotplug`, "
-		"pages outside of memory, and changes that make pages what the guest had declared "
-		"them "
-		"to be do not count. Pages made shared make it critical.",
-	.why = "Only the guest knows what its pages hold. Pages taken from private to shared lose "
-	       "their content or, with a VMM that lies, are where the host reads; the guest sees "
-	       "it at its next access at the earliest.",
+	.what = "The VMM set memory attributes of pages while the guest had no "
+		"request open for them and had not faulted on them, and they were "
+		"not so before. Launch (until the guest asks for something, at most "
+		"`launch`), resets, memory that was plugged in within `hotplug`, "
+		"pages outside of memory, and changes that make pages what the "
+		"guest had declared them to be do not count. Pages made shared make "
+		"it critical.",
+	.why = "Only the guest knows what its pages hold. Pages taken from private "
+	       "to shared lose their content or, with a VMM that lies, are where "
+	       "the host reads; the guest sees it at its next access at the "
+	       "earliest.",
 	.harmless =
 		"Memory ballooning or unplugging with a VMM that shares pages before it takes "
 		"them; a guest that asks through a channel of its own (virtio-mem). A reset whose "
 		"vCPU does not begin at the reset vector.",
-	.todo = "Look which thread did it (explain), and what the VMM's log says of that time. "
-		"Unexplained and to shared: stop the VM, and treat its secrets as known.",
+	.todo = "Look which thread did it (explain), and what the VMM's log says of "
+		"that time. Unexplained and to shared: stop the VM, and treat its "
+		"secrets as known.",
 	.settings =
 		{
 			SETTINGS_COMMON(1, MINUTE_NS, MINUTE_NS, "one is one too many"),
@@ -255,10 +255,10 @@ const struct detector detect_unsolicited = {
 				{}, true},
 			[SETTING_HOTPLUG] = {"hotplug", UNIT_TIME, 10 * SECOND_NS,
 				"the VMM makes new memory private right after it plugged it in", {},
-				.may_be_zero = true},
+				true},
 			[SETTING_GRACE] = {"grace", UNIT_TIME, 2 * SECOND_NS,
 				"a reset's first sign comes when the VMM has done its work", {},
-				.may_be_zero = true},
+				true},
 		},
 	.events = ON(EVENT_ATTRIBUTES) | ON(EVENT_RESET),
 	.state_size = sizeof(struct waiting),
