@@ -42,6 +42,7 @@ struct enforcer {
 	char comm[16];
 	bool proving, not_proved;
 	bool ended;                        /* some VM has */
+	bool short_of_rules;               /* some VM did not get its own */
 	uint64_t refused, passed, slipped; /* by the proof's guest */
 };
 
@@ -223,31 +224,46 @@ static void tell_assigned(const struct enforcer *enforcer, const struct vm *vm, 
 		n == 1 ? "" : "s");
 }
 
-/* Gives a VM the rules that hold for it, if they are not those that it has. */
-static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *err)
+static int give_rules(struct enforcer *enforcer, struct assigned *assigned, const struct vm *vm,
+	struct error *err)
 {
 	_cleanup_free_ struct effective *effective = NULL;
-	struct assigned *assigned = find(enforcer, vm->id);
 	uint32_t set;
-	int r;
+	int r = policy_compile(&effective, enforcer->policies, vm, err);
 
-	if (!assigned)
-		return error_set(err, -ENOMEM, "out of memory");
-	if (assigned->revision == vm->revision)
-		return 0;
-	r = policy_compile(&effective, enforcer->policies, vm, err);
 	if (r)
 		return r;
 	r = install(enforcer, &effective->set, &set);
 	if (!r)
 		r = live_gate_assign(enforcer->gate, vm->id,
 			(struct kes_policed){.set = set, .serial = set}, &assigned->kvm);
-	if (r && r != -ENOENT)
+	if (r == -ENOENT)
+		return 0; /* it has ended */
+	if (r)
 		return failed(r, vm, err);
-	assigned->revision = vm->revision;
-	if (!r && assigned->set != set)
+	if (assigned->set != set)
 		tell_assigned(enforcer, vm, set);
 	assigned->set = set;
+	return 0;
+}
+
+/* Gives a VM the rules that hold for it, if they may be others than it has. What goes wrong with
+ * one VM must not end the veto for all: it stays under those that it has, or those for every VM. */
+static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *err)
+{
+	struct assigned *assigned = find(enforcer, vm->id);
+	struct error what = {};
+
+	if (!assigned)
+		return error_set(err, -ENOMEM, "out of memory");
+	if (assigned->revision == vm->revision)
+		return 0;
+	assigned->revision = vm->revision;
+	if (!give_rules(enforcer, assigned, vm, &what))
+		return 0;
+	enforcer->short_of_rules = true;
+	fprintf(stderr, "kvm-encstat: VM %u does not get its rules, and stays under %s: %s\n",
+		vm->id, assigned->kvm ? "those it has" : "those for every VM", what.text);
 	return 0;
 }
 
@@ -359,6 +375,17 @@ static int on_event(void *context, const struct style *style, const struct event
 	return ferror(stdout) ? -EPIPE : 0;
 }
 
+static int finish(
+	void *context, const struct style *style, const struct model *model, struct error *err)
+{
+	const struct enforcer *enforcer = context;
+
+	(void)style;
+	(void)model;
+	(void)err;
+	return enforcer->short_of_rules ? EXIT_PARTIAL : 0;
+}
+
 static int run(const struct options *options, struct error *err)
 {
 	struct enforcer enforcer = {.options = options};
@@ -368,6 +395,7 @@ static int run(const struct options *options, struct error *err)
 		.turn = on_turn,
 		.reload = on_reload,
 		.stop = on_stop,
+		.finish = finish,
 		.context = &enforcer,
 		.endless = true,
 		.max_ended = 16,

@@ -12,11 +12,10 @@
 #include "detect/detector.h"
 #include "detect/settings.h"
 
-#define DETECT_TICK_NS SECOND_NS
-#define DETECT_UPDATE_NS                                                        \
-	(10 * SECOND_NS) /* the first update; each next one takes twice as long \
-			  */
+/* Between updates: at first, and at the most; each one takes twice as long as the one before. */
+#define DETECT_UPDATE_NS     (10 * SECOND_NS)
 #define DETECT_UPDATE_MAX_NS (10 * MINUTE_NS)
+#define DETECT_TICK_NS       SECOND_NS
 #define DETECT_KEPT_PER_VM   64
 #define DETECT_KEPT          4096
 

@@ -190,7 +190,7 @@ uint64_t watch_outside(struct watch *watch, uint64_t gfn, uint64_t npages);
 /* Conversions of all VMs, in whatever way they ended. */
 uint64_t watch_host_conversions(const struct watch *watch);
 
-/* Ranges that must never be shared: calls for each that overlaps [gfn, gfn + npages). */
+/* Ranges that must never be shared, defaults and the configuration's. */
 struct sacred {
 	uint64_t gfn, npages;
 	const char *name;

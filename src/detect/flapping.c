@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The same range goes to and fro. */
-#include <stdlib.h>
-
 #include "detect/detector.h"
 
 enum { SETTING_FLIPS = SETTING_OWN, SETTING_WITHIN };

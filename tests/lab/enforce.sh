@@ -82,6 +82,11 @@ status named 0
 equal "$(name "named: the VM with that name shares nothing")" '[]' "$(jq -c .shared "$out/closed.truth")"
 equal "$(name "named: the other one does")" "[[4096,11],[8192,2]]" "$(jq -c .shared "$out/open.truth")"
 
+status short 3
+matches "$(name "short: a VM that does not get its rules is named")" "$(cat "$out/short.err")" \
+	'VM [0-9]+ does not get its rules, and stays under those for every VM: .*more than 64 rules'
+equal "$(name "short: it is under those for every VM")" '[[8192,2]]' "$(jq -c .shared "$out/short.truth")"
+
 status stopped 0
 equal "$(name "stopped: refused while the tool is stopped")" 211 "$(truth stopped .refused_map.eperm)"
 equal "$(name "stopped: told afterwards")" 211 "$(verdicts stopped deny)"
