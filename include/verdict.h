@@ -72,19 +72,24 @@ struct kes_rule {
 	struct kes_rate conversions, pages; /* what is beyond these rates */
 	__s32 err;                          /* KES_DENY: what the ioctl returns, such as -EPERM */
 	__u8 asks, askers;                  /* bits of kes_ask_what, kes_asker */
-	__u8 spare[2];
+	__u8 file; /* index of the one it is in: for people */
+	__u8 spare;
 	__u32 numbers; /* hypercall numbers, as bits */
 	__u32 line;    /* in its file: for people */
 };
 
 struct kes_rule_set {
 	__u32 n_rules, n_bounds;
+	__s32 unreadable; /* what a change of attributes gets whose arguments cannot be read, such as
+			     -EPERM; 0: it passes */
+	__u32 spare;
 	__u64 touching; /* rules that want a request to touch one of their ranges */
 	__u64 inside;   /* rules that want it to lie in them, whole */
 	__u64 by_ask[3], by_asker[2], by_number[KES_NUMBERS];
 	__u64 by_size[KES_SIZES]; /* rules that may match a request of 2^i frames and more, but
 				     less than 2^(i + 1) */
 	__u64 limiting; /* rules about how much is shared: not asked where no page comes to be */
+	__u64 pacing;   /* rules about rates */
 	__u64 users;    /* rules about user mode */
 	/* The frames at which the rules that have a range there change, sorted. Segment i are the
 	 * frames from bounds[i - 1] on that lie before bounds[i]. */
@@ -96,7 +101,9 @@ struct kes_rule_set {
 	struct kes_rule rules[KES_RULES];
 };
 
-/* Of a VM. */
+/* Of a VM, and for each kes_asker one of its own: what guests ask for and what VMMs do by themselves
+ * comes on ways that the kernel half cannot lock against each other. Only guests' requests are
+ * about how much is shared. */
 struct kes_policy_state {
 	__u64 shared, memory, baseline; /* frames */
 	struct kes_bucket conversions[KES_RULES], pages[KES_RULES];

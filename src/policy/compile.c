@@ -91,6 +91,8 @@ static void add_rule(struct kes_rule_set *set, const struct policy_rule *rule, u
 			set->by_size[size] |= bit;
 	if (rule->compiled.shared_above != KES_FOREVER || rule->compiled.percent)
 		set->limiting |= bit;
+	if (rule->compiled.conversions.per_second || rule->compiled.pages.per_second)
+		set->pacing |= bit;
 	if (rule->compiled.user)
 		set->users |= bit;
 	if (rule->n_touches) {
