@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "kvm_new.h"
-#include "vm.h"
+#include "vcpu.h"
 
 /* include/uapi/linux/kvm_para.h: errors a guest sees, negative, in RAX */
 #define GUEST_EPERM  1
@@ -21,7 +21,7 @@
 #define HC_SEND_IPI       10
 #define HC_SCHED_YIELD    11
 
-__attribute__((format(printf, 2, 3))) static void fail(struct vcpu *vcpu, const char *format, ...)
+void vcpu_fail(struct vcpu *vcpu, const char *format, ...)
 {
 	va_list list;
 
@@ -105,7 +105,7 @@ static void check_call(struct vcpu *vcpu, const struct guest_op *op, const struc
 	vcpu->counters.map_calls += map;
 	if (plan->asked) {
 		if (plan->answered && result != seen(vcpu, plan->ret))
-			fail(vcpu, "the guest saw %lld where the VMM answered %lld",
+			vcpu_fail(vcpu, "the guest saw %lld where the VMM answered %lld",
 				(long long)result, (long long)plan->ret);
 		return;
 	}
@@ -114,7 +114,7 @@ static void check_call(struct vcpu *vcpu, const struct guest_op *op, const struc
 	else
 		vcpu->counters.in_kernel++;
 	if (!refusal_fits(vcpu, op, result))
-		fail(vcpu,
+		vcpu_fail(vcpu,
 			"hypercall %llu (%#llx, %#llx, %#llx): KVM said %lld and did not ask the "
 			"VMM",
 			(unsigned long long)op->rax, (unsigned long long)op->rbx,
@@ -134,11 +134,27 @@ static void catch_up(struct vcpu *vcpu)
 		if (op->op == OP_CALL)
 			check_call(vcpu, op, &vcpu->plan[vcpu->done]);
 		else if ((uint32_t)op->result != OP_DONE)
-			fail(vcpu, "operation %llu left %#llx", (unsigned long long)op->op,
+			vcpu_fail(vcpu, "operation %llu left %#llx", (unsigned long long)op->op,
 				(unsigned long long)op->result);
 		else if (op->op == OP_TOUCH)
 			vm_touched(vcpu->vm, touch_gpa(vcpu->vm->script, op));
 	}
+}
+
+int vcpu_enter(struct vcpu *vcpu)
+{
+	uint32_t reason;
+	int err;
+
+	do {
+		vcpu->run->exit_reason =
+			KVM_EXIT_UNKNOWN; /* older kernels leave the last one when they fail */
+		err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
+		reason = vcpu->run->exit_reason;
+		vcpu->counters.exits[reason < MAX_REASONS ? reason : MAX_REASONS - 1]++;
+		vcpu->counters.exit_errors += err != 0;
+	} while (err == EINTR);
+	return err;
 }
 
 /* ---- exits -------------------------------------------------------------------------------------
@@ -202,14 +218,14 @@ static bool on_hypercall(struct vcpu *vcpu)
 	if (vcpu->done == vcpu->filled || op->op != OP_CALL || op->rax != run->hypercall.nr ||
 		op->rbx != run->hypercall.args[0] || op->rcx != npages || op->rdx != attributes ||
 		plan->asked) {
-		fail(vcpu, "a request that the guest did not make: %llu (%#llx, %#llx, %#llx)",
+		vcpu_fail(vcpu, "a request that the guest did not make: %llu (%#llx, %#llx, %#llx)",
 			(unsigned long long)run->hypercall.nr,
 			(unsigned long long)run->hypercall.args[0], (unsigned long long)npages,
 			(unsigned long long)attributes);
 		return false;
 	}
 	if (map_refusal(vcpu, op) || vcpu->vm->script->vcpu[vcpu->index].cpl)
-		fail(vcpu, "KVM let a request through that it should refuse");
+		vcpu_fail(vcpu, "KVM let a request through that it should refuse");
 
 	plan->asked = true;
 	pthread_mutex_lock(&truth->lock);
@@ -255,152 +271,13 @@ static bool on_fault(struct vcpu *vcpu)
 		err = vm_set_private(vcpu->vm, gfn, npages, !truth_host_private(truth, gfn));
 	pthread_mutex_unlock(&truth->lock);
 	if (err)
-		fail(vcpu, "the pages at %#llx could not be converted after a fault: %s",
+		vcpu_fail(vcpu, "the pages at %#llx could not be converted after a fault: %s",
 			(unsigned long long)fault->gpa, strerror(-err));
 	return !err;
 }
 
-/* ---- what the VMM does by itself ---------------------------------------------------------------
- */
-
-/* ERR is 0 or -errno of KVM_SET_MEMORY_ATTRIBUTES, EXPECT the errno that the script wants. */
-static void check_attributes(struct vcpu *vcpu, int err, int expect)
-{
-	if (-err == expect)
-		return;
-	if (err == -ENOTTY) {
-		if (!vcpu->unsupported)
-			fprintf(stderr, "guest: %s: this host has no KVM_SET_MEMORY_ATTRIBUTES\n",
-				vcpu->vm->name);
-		vcpu->unsupported = true;
-	} else {
-		fail(vcpu, "KVM_SET_MEMORY_ATTRIBUTES: %s, expected: %s", strerror(-err),
-			strerror(expect));
-	}
-}
-
-static void set_attributes(struct vcpu *vcpu, const struct step *step)
-{
-	struct truth *truth = &vcpu->vm->truth;
-	int err;
-
-	pthread_mutex_lock(&truth->lock);
-	err = vm_set_attributes(vcpu->vm, step->attributes.gpa, step->attributes.size,
-		step->attributes.private, step->attributes.flags);
-	pthread_mutex_unlock(&truth->lock);
-	check_attributes(vcpu, err, step->attributes.expect);
-}
-
-static void change_memory(struct vcpu *vcpu, const struct step *step)
-{
-	int err = vm_memory(vcpu->vm, step);
-
-	if (err)
-		fail(vcpu, "memory at %#llx: %s", (unsigned long long)step->memory.gpa,
-			strerror(-err));
-}
-
-/* Once into the guest and out; 0 or an errno. */
-static int enter(struct vcpu *vcpu)
-{
-	uint32_t reason;
-	int err;
-
-	do {
-		vcpu->run->exit_reason =
-			KVM_EXIT_UNKNOWN; /* older kernels leave the last one when they fail */
-		err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
-		reason = vcpu->run->exit_reason;
-		vcpu->counters.exits[reason < MAX_REASONS ? reason : MAX_REASONS - 1]++;
-		vcpu->counters.exit_errors += err != 0;
-	} while (err == EINTR);
-	return err;
-}
-
-static int set_registers(
-	struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs)
-{
-	if (!ioctl(vcpu->fd, KVM_SET_SREGS, sregs) && !ioctl(vcpu->fd, KVM_SET_REGS, regs))
-		return 0;
-	fail(vcpu, "registers: %m");
-	return -1;
-}
-
-/*
- * As QEMU does it: the same vCPU begins at the reset vector. What is there says so at once, and the
- * guest's code, as firmware and kernel would, begins once more. A port write that is still open is
- * not completed by KVM when RIP is no longer where it was.
- */
-static void reset(struct vcpu *vcpu)
-{
-	static const struct kvm_regs at_vector = {.rip = 0xfff0, .rflags = 0x2};
-	const struct kvm_run *run = vcpu->run;
-	struct truth *truth = &vcpu->vm->truth;
-	int err;
-
-	pthread_mutex_lock(&truth->lock);
-	truth_reset(truth);
-	pthread_mutex_unlock(&truth->lock);
-	if (set_registers(vcpu, &vcpu->power_on, &at_vector))
-		return;
-	err = enter(vcpu);
-	if (err || run->exit_reason != KVM_EXIT_IO || run->io.port != RESET_PORT)
-		fail(vcpu, "exit %u (%s) instead of the reset vector's", run->exit_reason,
-			strerror(err));
-	set_registers(vcpu, &vcpu->begin_sregs, &vcpu->begin_regs);
-}
-
 /* ---- the thread --------------------------------------------------------------------------------
  */
-
-static void act(struct vcpu *vcpu, const struct step *step)
-{
-	switch (step->kind) {
-	case STEP_ANSWER:
-		vcpu->answer = (struct rule){step->ret, step->count};
-		break;
-	case STEP_DELAY:
-		vcpu->delay = (struct rule){step->microseconds, step->count};
-		break;
-	case STEP_ABANDON:
-		vcpu->abandon = true;
-		break;
-	case STEP_BARRIER:
-		barrier_wait(&vcpu->vm->machine->barriers, step->barrier);
-		break;
-	case STEP_WAIT_FILE:
-		wait_for_file(step->path);
-		break;
-	case STEP_TOUCH_FILE:
-		if (make_file(step->path))
-			fail(vcpu, "%s: %m", step->path);
-		break;
-	case STEP_TRUTH:
-		if (machine_report(vcpu->vm->machine, step->path))
-			fail(vcpu, "%s: %m", step->path);
-		break;
-	case STEP_COMMIT:
-		vcpu->commit = (struct rule){step->commit, step->count};
-		break;
-	case STEP_ATTRIBUTES:
-		set_attributes(vcpu, step);
-		break;
-	case STEP_RACE:
-		check_attributes(vcpu, vm_race(vcpu->vm, step), 0);
-		break;
-	case STEP_RESET:
-		reset(vcpu);
-		break;
-	case STEP_WRITE:
-	case STEP_READ:
-	case STEP_DISCARD:
-	case STEP_PUNCH:
-		change_memory(vcpu, step);
-		break;
-	default:
-		break;
-	}
-}
 
 /* Does the VMM's steps, then fills the table with the guest's; false at the end. */
 static bool fill(struct vcpu *vcpu)
@@ -413,7 +290,7 @@ static bool fill(struct vcpu *vcpu)
 		if (!step_is_action(step)) {
 			program_op(&vcpu->program, &vcpu->table[vcpu->filled++]);
 		} else if (!vcpu->filled) {
-			act(vcpu, step);
+			vcpu_act(vcpu, step);
 			program_skip(&vcpu->program);
 		} else {
 			break;
@@ -434,12 +311,12 @@ static bool on_exit_reason(struct vcpu *vcpu)
 		if (run->io.port == WORK_PORT)
 			return true;
 		if (run->io.port != CONTROL_PORT) {
-			fail(vcpu, "a write to port %#x", run->io.port);
+			vcpu_fail(vcpu, "a write to port %#x", run->io.port);
 			return false;
 		}
 		vcpu->counters.control_exits++;
 		if (vcpu->done < vcpu->filled) {
-			fail(vcpu,
+			vcpu_fail(vcpu,
 				"the guest is at the end of its table and has not done all of it");
 			return false;
 		}
@@ -451,7 +328,7 @@ static bool on_exit_reason(struct vcpu *vcpu)
 	case KVM_EXIT_MMIO: /* touched where no memory is */
 		return true;
 	default:
-		fail(vcpu, "exit %u, which no script leads to", run->exit_reason);
+		vcpu_fail(vcpu, "exit %u, which no script leads to", run->exit_reason);
 		return false;
 	}
 }
@@ -462,11 +339,11 @@ static void *vcpu_thread(void *argument)
 	bool again = fill(vcpu);
 
 	while (again) {
-		int err = enter(vcpu);
+		int err = vcpu_enter(vcpu);
 
 		if (err && vcpu->run->exit_reason != NEW_EXIT_MEMORY_FAULT) {
 			catch_up(vcpu);
-			fail(vcpu, "KVM_RUN: %s", strerror(err));
+			vcpu_fail(vcpu, "KVM_RUN: %s", strerror(err));
 			break;
 		}
 		again = on_exit_reason(vcpu);
@@ -480,7 +357,7 @@ void vcpu_start(struct vcpu *vcpu)
 	int err = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
 
 	if (err)
-		fail(vcpu, "no thread: %s", strerror(err));
+		vcpu_fail(vcpu, "no thread: %s", strerror(err));
 	vcpu->started = !err;
 }
 
