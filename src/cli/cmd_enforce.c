@@ -168,7 +168,7 @@ static int set_standard(struct enforcer *enforcer, struct error *err)
 {
 	_cleanup_free_ struct effective *effective = NULL;
 	uint32_t set;
-	int r = policy_compile(&effective, enforcer->policies, NULL, err);
+	int r = policy_compile_standard(&effective, enforcer->policies, UINT32_MAX, err);
 
 	if (r)
 		return r;

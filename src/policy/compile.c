@@ -135,29 +135,95 @@ static int too_many(const struct policy *policy, struct error *err)
 	return -E2BIG;
 }
 
-int policy_compile(struct effective **ret, const struct policies *policies, const struct vm *vm,
-	struct error *err)
+struct compiling {
+	const struct policies *policies;
+	struct effective *effective;
+	size_t n, ranges;
+	const struct policy *unreadable; /* the first one that says something of it */
+};
+
+static int add_source(
+	struct compiling *compiling, const struct rule_source *source, struct error *err)
+{
+	compiling->ranges += source->rule->n_touches + source->rule->n_within;
+	if (compiling->n == KES_RULES || compiling->ranges > KES_RANGES)
+		return too_many(source->policy, err);
+	compiling->effective->sources[compiling->n++] = *source;
+	return 0;
+}
+
+static int add_policy(struct compiling *compiling, const struct policy *policy, struct error *err)
+{
+	int r = 0;
+
+	if (policy->says_unreadable && policy->mode == KES_ENFORCE && !compiling->unreadable)
+		compiling->unreadable = policy;
+	for (size_t i = 0; i < policy->n_rules && !r; i++)
+		if (!policy->rules[i].findings)
+			r = add_source(
+				compiling, &(struct rule_source){policy, &policy->rules[i]}, err);
+	return r;
+}
+
+static int add_default(struct compiling *compiling, uint32_t type, struct error *err)
+{
+	const struct rule_source *defaults = compiling->policies->defaults;
+	const struct rule_source *source =
+		&defaults[type < KES_VM_TYPE_MAX ? type : KES_VM_TYPE_MAX];
+
+	if (!source->rule)
+		source = &defaults[KES_VM_TYPE_MAX];
+	return source->rule ? add_source(compiling, source, err) : 0;
+}
+
+/* Where nothing is said: who refuses conversions does not let pass what may be one. */
+static int unreadable(const struct compiling *compiling)
+{
+	const struct kes_rule_set *set = &compiling->effective->set;
+
+	if (compiling->unreadable)
+		return compiling->unreadable->unreadable;
+	for (uint32_t i = 0; i < set->n_rules; i++)
+		if (set->rules[i].mode == KES_ENFORCE && set->rules[i].action >= KES_DENY &&
+			set->rules[i].asks & (KES_ASK_PRIVATE | KES_ASK_SHARED))
+			return -EPERM;
+	return 0;
+}
+
+/* vm NULL: only its type is known. */
+static int compile(struct effective **ret, const struct policies *policies, const struct vm *vm,
+	uint32_t type, struct error *err)
 {
 	_cleanup_free_ struct effective *effective = calloc(1, sizeof(*effective));
-	size_t n = 0, ranges = 0;
+	struct compiling compiling = {.policies = policies, .effective = effective};
+	int r = 0;
 
 	if (!effective)
 		return error_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < policies->n; i++) {
+	for (size_t i = 0; i < policies->n && !r; i++) {
 		const struct policy *policy = &policies->list[i];
 
-		if (vm ? !policy_selects(policy, vm) : !policy_selects_all(policy))
-			continue;
-		for (size_t k = 0; k < policy->n_rules; k++) {
-			if (policy->rules[k].findings)
-				continue;
-			ranges += policy->rules[k].n_touches + policy->rules[k].n_within;
-			if (n == KES_RULES || ranges > KES_RANGES)
-				return too_many(policy, err);
-			effective->sources[n++] = (struct rule_source){policy, &policy->rules[k]};
-		}
+		if (vm ? policy_selects(policy, vm) : policy_selects_type(policy, type))
+			r = add_policy(&compiling, policy, err);
 	}
-	policy_compile_rules(&effective->set, effective->sources, n); /* they fit */
+	if (!r)
+		r = add_default(&compiling, type, err);
+	if (r)
+		return r;
+	policy_compile_rules(&effective->set, effective->sources, compiling.n); /* they fit */
+	effective->set.unreadable = unreadable(&compiling);
 	*ret = TAKE_PTR(effective);
 	return 0;
+}
+
+int policy_compile(struct effective **ret, const struct policies *policies, const struct vm *vm,
+	struct error *err)
+{
+	return compile(ret, policies, vm, vm->type, err);
+}
+
+int policy_compile_standard(
+	struct effective **ret, const struct policies *policies, uint32_t type, struct error *err)
+{
+	return compile(ret, policies, NULL, type, err);
 }

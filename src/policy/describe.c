@@ -101,6 +101,11 @@ static void say_numbers(char *text, size_t size, uint32_t numbers)
 void rule_describe(const struct policy_rule *rule, char *text, size_t size)
 {
 	*text = '\0';
+	if (rule->default_for) {
+		say(text, size, "default for %s: %s", rule->default_for,
+			action_name((enum kes_action)rule->compiled.action));
+		return;
+	}
 	say(text, size, "%s %s", action_name((enum kes_action)rule->compiled.action), about(rule));
 	for (int i = 0; i < FINDING_KINDS; i++)
 		if (rule->findings & ON(i))

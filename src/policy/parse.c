@@ -57,6 +57,7 @@ void policies_free(struct policies **pointer)
 		free(policies->memory[i]);
 	free(policies->memory);
 	free(policies->list);
+	free(policies->files);
 	free(policies);
 	*pointer = NULL;
 }
@@ -125,6 +126,7 @@ struct selecting {
 		return policy_each(node, read_word, &words, err);                           \
 	}
 WORDS(read_names, names)
+WORDS(read_labels, labels)
 WORDS(read_cgroups, cgroups)
 WORDS(read_comms, comms)
 
@@ -203,6 +205,7 @@ static int read_vms(void *context, const struct yaml_node *node, struct error *e
 {
 	static const struct yaml_field fields[] = {
 		{"name", read_names, false},
+		{"label", read_labels, false},
 		{"uuid", read_uuids, false},
 		{"uid", read_uids, false},
 		{"cgroup", read_cgroups, false},
@@ -241,16 +244,37 @@ static int read_priority(void *context, const struct yaml_node *node, struct err
 	return r;
 }
 
-static int read_mode(void *context, const struct yaml_node *node, struct error *err)
+int policy_read_mode(const struct yaml_node *node, enum kes_mode *ret, struct error *err)
 {
 	static const char *const names[] = {"monitor", "enforce"};
-	struct selecting *selecting = context;
 	size_t mode;
 	int r = yaml_choose(node, "mode", names, ARRAY_SIZE(names), &mode, err);
 
 	if (!r)
-		selecting->policy->mode = (enum kes_mode)mode;
+		*ret = (enum kes_mode)mode;
 	return r;
+}
+
+static int read_mode(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct selecting *selecting = context;
+
+	return policy_read_mode(node, &selecting->policy->mode, err);
+}
+
+static int read_unreadable(void *context, const struct yaml_node *node, struct error *err)
+{
+	static const char *const names[] = {"allow", "deny"};
+	static const int values[] = {0, -EPERM};
+	struct selecting *selecting = context;
+	size_t which;
+	int r = yaml_choose(node, "answer", names, ARRAY_SIZE(names), &which, err);
+
+	if (r)
+		return r;
+	selecting->policy->says_unreadable = true;
+	selecting->policy->unreadable = values[which];
+	return 0;
 }
 
 static int read_rule(void *context, const struct yaml_node *node, struct error *err)
@@ -260,7 +284,7 @@ static int read_rule(void *context, const struct yaml_node *node, struct error *
 
 	if (policy->n_rules == KES_RULES)
 		return yaml_error(node, err, "more than %d rules in one policy", KES_RULES);
-	return policy_read_rule(selecting->policies, policy, policy->file, node, err);
+	return policy_read_rule(selecting->policies, policy, node, err);
 }
 
 static int read_rules(void *context, const struct yaml_node *node, struct error *err)
@@ -278,22 +302,17 @@ static int read_rules(void *context, const struct yaml_node *node, struct error 
 	return r;
 }
 
-struct file_reading {
-	struct policies *policies;
-	const char *file;
-};
-
 static int read_policy(void *context, const struct yaml_node *node, struct error *err)
 {
 	static const struct yaml_field fields[] = {
 		{"name", read_name, true},
 		{"priority", read_priority, true},
 		{"mode", read_mode, true},
+		{"unreadable", read_unreadable, false},
 		{"vms", read_vms, false},
 		{"rules", read_rules, true},
 	};
-	struct file_reading *reading = context;
-	struct policies *policies = reading->policies;
+	struct policies *policies = context;
 	struct policy *grown =
 		reallocarray(policies->list, policies->n + 1, sizeof(*policies->list));
 	struct selecting selecting = {.policies = policies};
@@ -303,8 +322,11 @@ static int read_policy(void *context, const struct yaml_node *node, struct error
 		return error_set(err, -ENOMEM, "out of memory");
 	policies->list = grown;
 	selecting.policy = &grown[policies->n];
-	*selecting.policy =
-		(struct policy){.file = reading->file, .line = node->line, .column = node->column};
+	*selecting.policy = (struct policy){
+		.file = policies->files[policies->n_files - 1],
+		.line = node->line,
+		.column = node->column,
+	};
 	r = yaml_each_field(node, fields, ARRAY_SIZE(fields), &selecting, err);
 	if (!r)
 		r = policy_check_reach(selecting.policy, err);
@@ -342,15 +364,43 @@ int policy_parse_range(const char *text, struct frames *ret, struct error *err)
 
 /* ---- files ---- */
 
+static int read_defaults(void *context, const struct yaml_node *node, struct error *err)
+{
+	return policy_read_defaults(context, node, err);
+}
+
+static int begin_file(struct policies *policies, const struct yaml_node *root, const char *label,
+	struct error *err)
+{
+	const char *path, **grown;
+
+	if (policies->n_files == POLICY_FILES)
+		return yaml_error(root, err, "more than %d files", POLICY_FILES);
+	path = policies_text(policies, label);
+	grown = reallocarray(policies->files, policies->n_files + 1, sizeof(*grown));
+	if (grown)
+		policies->files = grown;
+	if (!path || !grown)
+		return error_set(err, -ENOMEM, "out of memory");
+	grown[policies->n_files++] = path;
+	return 0;
+}
+
 static int read_document(
 	struct policies *policies, const struct yaml *yaml, const char *label, struct error *err)
 {
-	static const struct yaml_field fields[] = {{"policies", read_list, true}};
-	struct file_reading reading = {policies, policies_text(policies, label)};
+	static const struct yaml_field fields[] = {
+		{"policies", read_list, false},
+		{"defaults", read_defaults, false},
+	};
+	const struct yaml_node *root = yaml_root(yaml);
+	int r = begin_file(policies, root, label, err);
 
-	if (!reading.file)
-		return error_set(err, -ENOMEM, "out of memory");
-	return yaml_each_field(yaml_root(yaml), fields, ARRAY_SIZE(fields), &reading, err);
+	if (!r)
+		r = yaml_each_field(root, fields, ARRAY_SIZE(fields), policies, err);
+	if (!r && !yaml_find(root, "policies") && !yaml_find(root, "defaults"))
+		r = yaml_error(root, err, "'policies' or 'defaults' is missing here");
+	return r;
 }
 
 static int read_file(struct policies *policies, const char *path, struct error *err)

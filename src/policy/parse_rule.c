@@ -411,25 +411,27 @@ static int check(
 	return 0;
 }
 
-static void begin(struct rule_reading *reading, struct policy_rule *rule, const char *file,
-	const struct yaml_node *item)
+void policy_begin_rule(
+	const struct policies *policies, struct policy_rule *rule, const struct yaml_node *place)
 {
-	rule->file = file;
-	rule->line = item->line;
-	rule->column = item->column;
+	size_t file = policies->n_files - 1;
+
+	rule->file = policies->files[file];
+	rule->line = place->line;
+	rule->column = place->column;
 	rule->compiled = (struct kes_rule){
 		.larger = KES_FOREVER,
 		.shared_above = KES_FOREVER,
 		.err = -EPERM,
 		.askers = KES_BY_GUEST,
+		.file = (uint8_t)file,
 		.numbers = ~0u,
-		.line = item->line,
+		.line = place->line,
 	};
-	reading->rule = rule;
 }
 
-int policy_read_rule(struct policies *policies, struct policy *policy, const char *file,
-	const struct yaml_node *item, struct error *err)
+int policy_read_rule(struct policies *policies, struct policy *policy, const struct yaml_node *item,
+	struct error *err)
 {
 	static const struct yaml_field fields[] = {
 		{"allow", read_allow, false},
@@ -451,10 +453,11 @@ int policy_read_rule(struct policies *policies, struct policy *policy, const cha
 		{"kinds", read_kinds, false},
 		{"errno", read_errno, false},
 	};
-	struct rule_reading reading = {.policies = policies};
+	struct rule_reading reading = {
+		.policies = policies, .rule = &policy->rules[policy->n_rules]};
 	int r;
 
-	begin(&reading, &policy->rules[policy->n_rules], file, item);
+	policy_begin_rule(policies, reading.rule, item);
 	r = yaml_each_field(item, fields, ARRAY_SIZE(fields), &reading, err);
 	if (!r)
 		r = check(&reading, item, err);

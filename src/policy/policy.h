@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "detect/finding.h"
 #include "model/vm.h"
 #include "verdict.h"
 
@@ -21,9 +22,9 @@
 
 /* Which VMs: each key that is there has to fit, by any of its words. */
 struct selection {
-	const char *names[POLICY_NAMES], *uuids[POLICY_NAMES], *cgroups[POLICY_NAMES],
-		*comms[POLICY_NAMES]; /* globs; uuids are words */
-	size_t n_names, n_uuids, n_cgroups, n_comms;
+	const char *names[POLICY_NAMES], *labels[POLICY_NAMES], *uuids[POLICY_NAMES],
+		*cgroups[POLICY_NAMES], *comms[POLICY_NAMES]; /* globs; uuids are words */
+	size_t n_names, n_labels, n_uuids, n_cgroups, n_comms;
 	uint32_t uids[POLICY_NAMES];
 	size_t n_uids;
 	uint32_t types; /* bits of kes_vm_type; 0: any */
@@ -42,6 +43,7 @@ struct policy_rule {
 	size_t n_touches, n_within;
 	uint32_t findings; /* bits of finding kinds: it reacts to these, and to no request; 0: it is
 			      about requests */
+	const char *default_for; /* of defaults: VM type, or "any"; NULL: a policy's rule */
 };
 
 struct policy {
@@ -52,11 +54,26 @@ struct policy {
 	struct selection vms;
 	struct policy_rule *rules;
 	size_t n_rules;
+	bool says_unreadable;
+	int unreadable; /* if so: what a change of attributes gets whose arguments cannot be read,
+			   -EPERM; 0: it passes */
 };
+
+struct rule_source {
+	const struct policy *policy;
+	const struct policy_rule *rule;
+};
+
+#define POLICY_FILES 255 /* a kes_rule has a byte for its own */
 
 struct policies {
 	struct policy *list; /* by priority, the highest first */
 	size_t n;
+	/* What holds for a VM of that type where no policy decides; the last: of a type that has
+	 * none there. Rule NULL: nothing is said. Each file's are a policy of their own. */
+	struct rule_source defaults[KES_VM_TYPE_MAX + 1];
+	const char **files; /* paths as they were read: kes_rule.file is an index */
+	size_t n_files;
 	void **memory; /* all that the above point to */
 	size_t n_memory;
 };
@@ -75,25 +92,51 @@ void policies_free(struct policies **policies);
 /* Whether the policy is about the VM. */
 bool policy_selects(const struct policy *policy, const struct vm *vm);
 
-/* Whether it is about every VM, whatever is known of it. */
-bool policy_selects_all(const struct policy *policy);
+/* Whether it is about every VM of this type, whatever else comes to be known of it. */
+bool policy_selects_type(const struct policy *policy, uint32_t type);
+
+/* ---- what they want of the kernel half ---- */
+
+enum policy_need {
+	NEED_AMOUNTS,    /* to count what is shared */
+	NEED_RATES,      /* a clock, and buckets */
+	NEED_FREEZE,     /* to keep vCPUs out of the guest */
+	NEED_VMM,        /* to be asked about what VMMs do by themselves */
+	NEED_FINDINGS,   /* what is found */
+	NEED_HYPERCALLS, /* to be asked about those that convert nothing */
+};
+
+/* A rule, or default, that needs it, monitored or enforced: the one that is asked first. NULL: none
+ * does. */
+const struct policy_rule *policies_want(const struct policies *policies, enum policy_need need);
+
+/* ---- what becomes of a finding ---- */
+
+struct reaction {
+	struct rule_source decided;   /* the first enforced rule; rule NULL: none */
+	struct rule_source monitored; /* the first monitored one before it */
+};
+
+/* What the rules say of a finding of this VM. */
+struct reaction policy_on_finding(
+	const struct policies *policies, const struct vm *vm, enum finding_kind kind);
 
 /* ---- what holds for one VM ---- */
-
-struct rule_source {
-	const struct policy *policy;
-	const struct policy_rule *rule;
-};
 
 struct effective {
 	struct kes_rule_set set;
 	struct rule_source sources[KES_RULES]; /* where each rule of the set is from */
 };
 
-/* vm NULL: what holds for every VM. -E2BIG with err filled: more rules or ranges than a VM may
- * have. -ENOMEM. */
+/* -E2BIG with err filled: more rules or ranges than a VM may have. -ENOMEM. */
 int policy_compile(struct effective **ret, const struct policies *policies, const struct vm *vm,
 	struct error *err);
+
+/* What holds for a VM of which only the type is known, as the kernel knows it from the first
+ * hypercall on: policies that select all VMs, or by type alone, and defaults. A type that has no
+ * name gets those that are for any. */
+int policy_compile_standard(
+	struct effective **ret, const struct policies *policies, uint32_t type, struct error *err);
 
 /* The same of all rules of one policy, whatever VM: for tests of a file by itself. */
 int policy_compile_rules(struct kes_rule_set *set, const struct rule_source *sources, size_t n);
@@ -104,7 +147,7 @@ int policy_parse_range(const char *text, struct frames *ret, struct error *err);
 const char *action_name(enum kes_action action);
 const char *mode_name(enum kes_mode mode);
 
-/* The rule as a sentence: "deny shared 0xff000000+16M". */
+/* The rule as a sentence: "deny shared 0xff000000+16M", "default for snp: deny". */
 void rule_describe(const struct policy_rule *rule, char *text, size_t size);
 
 #endif

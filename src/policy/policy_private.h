@@ -6,14 +6,26 @@
 #include "base/yaml.h"
 #include "policy/policy.h"
 
-#define POLICY_TEXT_MAX 255 /* bytes of a name, a glob, a path */
+#define POLICY_TEXT_MAX   255       /* bytes of a name, a glob, a path */
+#define POLICY_SEPARATORS "/._:@-," /* of labels, in a name */
 
 /* Memory of the policies' own, zeroed, freed with them. NULL: there is none. */
 void *policies_alloc(struct policies *policies, size_t n, size_t size);
 const char *policies_text(struct policies *policies, const char *text);
 
-int policy_read_rule(struct policies *policies, struct policy *policy, const char *file,
-	const struct yaml_node *item, struct error *err);
+/* In the file that was begun last. */
+int policy_read_rule(struct policies *policies, struct policy *policy, const struct yaml_node *item,
+	struct error *err);
+
+/* Zeroed but for what matches everything of guests; the file is the one that was begun last. */
+void policy_begin_rule(
+	const struct policies *policies, struct policy_rule *rule, const struct yaml_node *place);
+
+int policy_read_mode(const struct yaml_node *node, enum kes_mode *ret, struct error *err);
+
+/* The value of the key "defaults". */
+int policy_read_defaults(
+	struct policies *policies, const struct yaml_node *node, struct error *err);
 
 /* One value, or a list of them: fn for each. An empty list is an error: it would mean nothing, or
  * anything. */

@@ -15,6 +15,18 @@ static bool any_glob(const char *const *globs, size_t n, const char *text)
 	return !n;
 }
 
+/* Any part of the name. */
+static bool any_label(const struct selection *vms, char *name)
+{
+	char *rest = NULL;
+
+	for (char *part = strtok_r(name, POLICY_SEPARATORS, &rest); part;
+		part = strtok_r(NULL, POLICY_SEPARATORS, &rest))
+		if (any_glob(vms->labels, vms->n_labels, part))
+			return true;
+	return !vms->n_labels;
+}
+
 static bool any_uuid(const struct selection *vms, const char *uuid)
 {
 	for (size_t i = 0; i < vms->n_uuids; i++)
@@ -45,15 +57,15 @@ bool policy_selects(const struct policy *policy, const struct vm *vm)
 	return fits_type(vms, vm->type) && any_glob(vms->names, vms->n_names, name) &&
 	       any_uuid(vms, vm->text[KES_TEXT_UUID]) && any_uid(vms, vm->uid) &&
 	       any_glob(vms->cgroups, vms->n_cgroups, vm->text[KES_TEXT_CGROUP]) &&
-	       any_glob(vms->comms, vms->n_comms, vm->comm);
+	       any_glob(vms->comms, vms->n_comms, vm->comm) && any_label(vms, name);
 }
 
-bool policy_selects_all(const struct policy *policy)
+bool policy_selects_type(const struct policy *policy, uint32_t type)
 {
 	const struct selection *vms = &policy->vms;
 
-	return !vms->n_names && !vms->n_uuids && !vms->n_cgroups && !vms->n_comms && !vms->n_uids &&
-	       !vms->types;
+	return !vms->n_names && !vms->n_labels && !vms->n_uuids && !vms->n_cgroups &&
+	       !vms->n_comms && !vms->n_uids && fits_type(vms, type);
 }
 
 /* ---- two policies of one priority ---- */
@@ -93,6 +105,7 @@ static bool uids_meet(const struct selection *a, const struct selection *b)
 	return !a->n_uids || !b->n_uids;
 }
 
+/* A name may have any labels beside each other: they keep no two policies apart. */
 static bool may_meet(const struct selection *a, const struct selection *b)
 {
 	return (!a->types || !b->types || (a->types & b->types)) &&

@@ -43,7 +43,7 @@ static void check_rule(const struct policy_rule *rule)
 	const struct kes_rule *c = &rule->compiled;
 	char text[512];
 
-	require(rule->line && rule->column && rule->line == c->line);
+	require(rule->line && rule->column && rule->line == c->line && !c->file);
 	require(!c->asks == !!rule->findings);
 	require(c->asks <= KES_ASK_OTHER && c->askers && c->askers < 4 && c->numbers);
 	require(c->action < KES_ACTIONS && c->percent <= 100 && c->err < 0);
@@ -128,12 +128,14 @@ static void check_set(const struct kes_rule_set *set)
 		require(set->bounds[i - 1] < set->bounds[i]);
 }
 
-static void compile(const struct policies *policies, const struct vm *vm)
+/* vm NULL: what holds for all VMs of that type. */
+static void compile(const struct policies *policies, const struct vm *vm, uint32_t type)
 {
 	_cleanup_free_ struct effective *effective = NULL;
 	static struct kes_policy_state state;
 	struct error err;
-	int r = policy_compile(&effective, policies, vm, &err);
+	int r = vm ? policy_compile(&effective, policies, vm, &err)
+		   : policy_compile_standard(&effective, policies, type, &err);
 
 	if (r) {
 		require(r == -E2BIG && err.code == r && !hostile_complaint(err.text));
@@ -143,6 +145,7 @@ static void compile(const struct policies *policies, const struct vm *vm)
 	state.memory = 1 << 20;
 	state.baseline = 1 << 10;
 	check_set(&effective->set);
+	require(!effective->set.unreadable || effective->set.unreadable == -EPERM);
 	for (uint32_t i = 0; i < effective->set.n_rules; i++)
 		require(effective->sources[i].rule->line == effective->set.rules[i].line);
 	ask_around(&effective->set, &state);
@@ -161,9 +164,35 @@ static void compile_for_vms(const struct policies *policies)
 	strcpy(known->text[KES_TEXT_NAME], "web-1");
 	strcpy(known->text[KES_TEXT_UUID], "0d2f9c1e-4a6b-4c8d-9e0f-1a2b3c4d5e6f");
 	strcpy(known->text[KES_TEXT_CGROUP], "/machine.slice/web.scope");
-	compile(policies, known);
-	compile(policies, unknown);
-	compile(policies, NULL);
+	compile(policies, known, 0);
+	compile(policies, unknown, 0);
+	for (uint32_t type = 0; type <= KES_VM_TYPE_MAX; type++)
+		compile(policies, NULL, type);
+	for (int kind = 0; kind < FINDING_KINDS; kind++) {
+		struct reaction reaction =
+			policy_on_finding(policies, known, (enum finding_kind)kind);
+
+		require(!reaction.decided.rule || reaction.decided.rule->findings >> kind & 1);
+		require(!reaction.monitored.rule || reaction.monitored.rule->findings >> kind & 1);
+	}
+}
+
+/* Returns how many there are. */
+static size_t check_defaults(const struct policies *policies)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i <= KES_VM_TYPE_MAX; i++) {
+		const struct rule_source *source = &policies->defaults[i];
+
+		require(!source->rule == !source->policy);
+		if (!source->rule)
+			continue;
+		check_rule(source->rule);
+		require(source->rule->default_for && source->policy->n_rules);
+		n++;
+	}
+	return n;
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
@@ -185,7 +214,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		require(!policies);
 		return 0;
 	}
-	require(policies->n);
+	require((check_defaults(policies) || policies->n) && policies->n_files == 1);
 	for (size_t i = 0; i < policies->n; i++) {
 		check_policy(&policies->list[i]);
 		require(!i || policies->list[i - 1].priority >= policies->list[i].priority);
