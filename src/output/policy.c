@@ -13,6 +13,21 @@
 
 /* ---- parts ---- */
 
+/* Of VMs that the policy is about, if it selects by them. */
+static void add_labels(json_object *object, const struct policy *policy)
+{
+	json_object *labels;
+	char label[NAME];
+
+	if (!policy->vms.n_labels)
+		return;
+	labels = json_object_new_array();
+	for (size_t i = 0; i < policy->vms.n_labels; i++)
+		json_object_array_add(labels, json_object_new_string(escape(policy->vms.labels[i],
+						      label, sizeof(label))));
+	json_object_object_add(object, "labels", labels);
+}
+
 /* Where a rule is from, and what it says. */
 static void add_source(json_object *object, const struct rule_source *source)
 {
@@ -21,6 +36,7 @@ static void add_source(json_object *object, const struct rule_source *source)
 	rule_describe(source->rule, text, sizeof(text));
 	json_add_string(object, "policy", escape(source->policy->name, name, sizeof(name)));
 	json_add_string(object, "mode", mode_name(source->policy->mode));
+	add_labels(object, source->policy);
 	json_add_string(object, "file", escape(source->rule->file, name, sizeof(name)));
 	json_add_u64(object, "line", source->rule->line);
 	json_add_string(
@@ -28,14 +44,25 @@ static void add_source(json_object *object, const struct rule_source *source)
 	json_add_string(object, "rule", text);
 }
 
+static void write_labels(FILE *out, const struct policy *policy)
+{
+	char label[NAME];
+
+	for (size_t i = 0; i < policy->vms.n_labels; i++)
+		fprintf(out, "%s %s", i ? "" : "label",
+			escape(policy->vms.labels[i], label, sizeof(label)));
+}
+
 static void write_source(FILE *out, const struct rule_source *source)
 {
-	char text[SENTENCE], name[NAME], file[NAME];
+	char text[SENTENCE], name[NAME];
 
 	rule_describe(source->rule, text, sizeof(text));
-	fprintf(out, "%s  (%s, %s, %s:%u)", text, escape(source->policy->name, name, sizeof(name)),
-		mode_name(source->policy->mode), escape(source->rule->file, file, sizeof(file)),
-		source->rule->line);
+	fprintf(out, "%s  (%s, %s, ", text, escape(source->policy->name, name, sizeof(name)),
+		mode_name(source->policy->mode));
+	write_labels(out, source->policy);
+	fprintf(out, "%s%s:%u)", source->policy->vms.n_labels ? ", " : "",
+		escape(source->rule->file, name, sizeof(name)), source->rule->line);
 }
 
 static void write_range(FILE *out, const struct kes_ask *ask)
@@ -178,9 +205,11 @@ void policy_totals_write(
 
 static void write_decision(FILE *out, const struct verdict *verdict)
 {
+	char file[NAME];
+
 	fputs(action_name((enum kes_action)verdict->kes.action), out);
 	if (verdict->decided)
-		fprintf(out, " (%s:%u)", verdict->decided->rule->file,
+		fprintf(out, " (%s:%u)", escape(verdict->decided->rule->file, file, sizeof(file)),
 			verdict->decided->rule->line);
 }
 
@@ -249,7 +278,8 @@ void policy_write_effective(
 		fputc('\n', out);
 	}
 	if (!json)
-		fputs("      else allow\n", out);
+		fprintf(out, "      else allow; what cannot be read: %s\n",
+			effective->set.unreadable ? "deny" : "allow");
 }
 
 void policy_write_verdict(FILE *out, const struct vm *vm, const struct verdict *verdict, bool json)
@@ -294,20 +324,48 @@ void policy_write_verdict(FILE *out, const struct vm *vm, const struct verdict *
 
 /* ---- all ---- */
 
+static void write_rule(FILE *out, const struct policy_rule *rule)
+{
+	char text[SENTENCE];
+
+	rule_describe(rule, text, sizeof(text));
+	fprintf(out, "  %4u: %s\n", rule->line, text);
+}
+
+static void write_policy(FILE *out, const struct policy *policy)
+{
+	char name[NAME];
+
+	fprintf(out, "%s  priority %u, %s, %zu rule%s\n", escape(policy->name, name, sizeof(name)),
+		policy->priority, mode_name(policy->mode), policy->n_rules,
+		policy->n_rules == 1 ? "" : "s");
+	if (policy->vms.n_labels) {
+		fputs("        ", out);
+		write_labels(out, policy);
+		fputc('\n', out);
+	}
+	if (policy->says_unreadable)
+		fprintf(out, "        what cannot be read: %s\n",
+			policy->unreadable ? "deny" : "allow");
+	for (size_t i = 0; i < policy->n_rules; i++)
+		write_rule(out, &policy->rules[i]);
+}
+
 void policy_write_all(FILE *out, const struct policies *policies)
 {
-	for (size_t i = 0; i < policies->n; i++) {
-		const struct policy *policy = &policies->list[i];
-		char name[NAME];
+	const struct policy *last = NULL;
 
-		fprintf(out, "%s  priority %u, %s, %zu rule%s\n",
-			escape(policy->name, name, sizeof(name)), policy->priority,
-			mode_name(policy->mode), policy->n_rules, policy->n_rules == 1 ? "" : "s");
-		for (size_t k = 0; k < policy->n_rules; k++) {
-			char text[SENTENCE];
+	for (size_t i = 0; i < policies->n; i++)
+		write_policy(out, &policies->list[i]);
+	for (size_t i = 0; i <= KES_VM_TYPE_MAX; i++) {
+		const struct rule_source *source = &policies->defaults[i];
 
-			rule_describe(&policy->rules[k], text, sizeof(text));
-			fprintf(out, "  %4u: %s\n", policy->rules[k].line, text);
-		}
+		if (!source->rule)
+			continue;
+		if (source->policy != last)
+			fprintf(out, "defaults  after all policies, %s\n",
+				mode_name(source->policy->mode));
+		last = source->policy;
+		write_rule(out, source->rule);
 	}
 }

@@ -46,7 +46,7 @@ void policy_write_effective(
 /* What becomes of a request; "kvm-encstat.verdict/1". */
 void policy_write_verdict(FILE *out, const struct vm *vm, const struct verdict *verdict, bool json);
 
-/* All rules of all policies, in the order in which they are asked. */
+/* All rules of all policies, in the order in which they are asked; defaults at last. */
 void policy_write_all(FILE *out, const struct policies *policies);
 
 #endif

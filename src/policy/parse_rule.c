@@ -382,6 +382,20 @@ static int check_about_others(const struct rule_reading *reading, struct error *
 	return node ? out_of_place(node, "conversions", err) : 0;
 }
 
+static int check_amount(const struct rule_reading *reading, struct error *err)
+{
+	const struct kes_rule *rule = &reading->rule->compiled;
+
+	if (rule->asks == KES_ASK_PRIVATE)
+		return out_of_place(reading->amount, "conversions to shared", err);
+	if (rule->askers & KES_BY_VMM)
+		return yaml_error(reading->amount->key, err,
+			"'%s' does not go with 'by: %s': how much is shared is counted of what "
+			"guests ask for",
+			reading->amount->key->text, reading->by->text);
+	return 0;
+}
+
 static int check(
 	const struct rule_reading *reading, const struct yaml_node *item, struct error *err)
 {
@@ -404,11 +418,9 @@ static int check(
 		return out_of_place(reading->numbers, "hypercalls", err);
 	if (reading->errno_node && rule->action != KES_DENY)
 		return out_of_place(reading->errno_node, "what is denied", err);
-	if (reading->amount && rule->asks == KES_ASK_PRIVATE)
-		return out_of_place(reading->amount, "conversions to shared", err);
 	if (reading->from && rule->askers == KES_BY_VMM)
 		return out_of_place(reading->from, "what guests ask for", err);
-	return 0;
+	return reading->amount ? check_amount(reading, err) : 0;
 }
 
 void policy_begin_rule(

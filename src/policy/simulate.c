@@ -11,9 +11,9 @@
 /* One VM, as it would be. */
 struct simulated {
 	const struct vm *vm;
-	struct effective *effective; /* NULL: not made yet */
-	struct pagemap *map;         /* the guest's word, as far as it was allowed */
-	struct kes_policy_state state;
+	struct effective *effective;        /* NULL: not made yet */
+	struct pagemap *map;                /* the guest's word, as far as it was allowed */
+	struct kes_policy_state guest, vmm; /* as the kernel half has them */
 	uint64_t revision; /* of the VM when that was made: its name may come late */
 	struct simulated *next;
 };
@@ -76,16 +76,17 @@ static void forget(struct simulation *simulation, const struct vm *vm)
 static struct kes_ask ask_of(const struct simulated *simulated, const struct event *event)
 {
 	uint64_t counts[PAGE_STATES] = {}, gfn = event->gpa >> 12;
+	bool vmm = event->kind == EVENT_ATTRIBUTES;
 	struct kes_ask ask = {
 		.gfn = gfn,
 		.npages = event->npages,
 		.now_ns = event->now_ns,
 		.what = event->to == PAGE_SHARED ? KES_ASK_SHARED : KES_ASK_PRIVATE,
-		.asker = event->kind == EVENT_ATTRIBUTES ? KES_BY_VMM : KES_BY_GUEST,
-		.nr = event->kind == EVENT_ATTRIBUTES ? 0 : KES_HC_MAP_GPA_RANGE,
+		.asker = vmm ? KES_BY_VMM : KES_BY_GUEST,
+		.nr = vmm ? 0 : KES_HC_MAP_GPA_RANGE,
 	};
 
-	if (event->to != PAGE_SHARED)
+	if (event->to != PAGE_SHARED || vmm)
 		return ask;
 	pagemap_count(simulated->map, gfn, event->npages, counts);
 	ask.more = counts[PAGE_PRIVATE];
@@ -106,9 +107,15 @@ static int apply(struct simulated *simulated, const struct event *event, const s
 	r = pagemap_set(simulated->map, gfn, npages, event->to);
 	if (r)
 		return r;
-	simulated->state.shared += event->to == PAGE_SHARED ? npages : 0;
-	simulated->state.shared -= counts[PAGE_SHARED];
+	simulated->guest.shared += event->to == PAGE_SHARED ? npages : 0;
+	simulated->guest.shared -= counts[PAGE_SHARED];
 	return 0;
+}
+
+static void empty_buckets(struct kes_policy_state *state)
+{
+	memset(state->conversions, 0, sizeof(state->conversions));
+	memset(state->pages, 0, sizeof(state->pages));
 }
 
 /* What holds for the VM, by what is known of it now. */
@@ -117,14 +124,14 @@ static int prepare(struct simulation *simulation, struct simulated *simulated)
 	const struct vm *vm = simulated->vm;
 	int r;
 
-	simulated->state.memory = vm_memory_pages(vm);
+	simulated->guest.memory = vm_memory_pages(vm);
 	if (simulated->effective && simulated->revision == vm->revision)
 		return 0;
 	free(TAKE_PTR(simulated->effective));
 	r = policy_compile(&simulated->effective, simulation->policies, vm, &simulation->error);
 	simulated->revision = vm->revision;
-	memset(simulated->state.conversions, 0, sizeof(simulated->state.conversions));
-	memset(simulated->state.pages, 0, sizeof(simulated->state.pages));
+	empty_buckets(&simulated->guest);
+	empty_buckets(&simulated->vmm);
 	return r;
 }
 
@@ -140,8 +147,10 @@ static int ask(struct simulation *simulation, const struct event *event)
 	if (r)
 		return r;
 	verdict.ask = ask_of(simulated, event);
-	verdict.shared = simulated->state.shared;
-	verdict.kes = kes_evaluate(&simulated->effective->set, &simulated->state, &verdict.ask);
+	verdict.shared = simulated->guest.shared;
+	verdict.kes = kes_evaluate(&simulated->effective->set,
+		verdict.ask.asker == KES_BY_VMM ? &simulated->vmm : &simulated->guest,
+		&verdict.ask);
 	if (verdict.kes.rule != KES_NO_RULE)
 		verdict.decided = &simulated->effective->sources[verdict.kes.rule];
 	if (verdict.kes.monitored != KES_NO_RULE)
@@ -158,7 +167,7 @@ static int reset(struct simulation *simulation, const struct vm *vm)
 	if (!simulated)
 		return -ENOMEM;
 	pagemap_fill(simulated->map, PAGE_PRIVATE);
-	simulated->state.shared = 0;
+	simulated->guest.shared = 0;
 	return 0;
 }
 

@@ -380,6 +380,14 @@ static void test_what_does_not_go_together(void **state)
 		"21: 'shared-over-baseline' is for rules about conversions to shared", "");
 	BAD_RULE("deny: any, shared-above: 4K, shared-over-baseline: 4%",
 		"35: 'shared-over-baseline' does not go with 'shared-above': write two rules", "");
+	BAD_RULE("deny: shared, shared-above: 4K, by: vmm",
+		"20: 'shared-above' does not go with 'by: vmm': how much is shared is counted of "
+		"what guests ask for",
+		"");
+	BAD_RULE("deny: any, by: any, shared-over-baseline: 4%",
+		"26: 'shared-over-baseline' does not go with 'by: any': how much is shared is "
+		"counted of what guests ask for",
+		"");
 	BAD_RULE("deny: any, by: vmm, from: user",
 		"26: 'from' is for rules about what guests ask for", "");
 }

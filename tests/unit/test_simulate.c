@@ -233,6 +233,28 @@ static void test_changes_by_the_vmm(void **state)
 	close_sim(&s);
 }
 
+/* The kernel half cannot lock one against the other. */
+static void test_buckets_of_guest_and_vmm(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	open_sim(&s, ONE("  - {deny: any, by: any, conversions: {per-second: 1, burst: 2}}\n"
+			 "  - {kill: any, by: any, pages: {per-second: 1, burst: 10}}\n"));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ask(&s, 0, 5, SHARED), i < 2 ? KES_ALLOW : KES_DENY);
+		assert_int_equal(s.ask.asker, KES_BY_GUEST);
+	}
+	for (int i = 0; i < 3; i++) {
+		set_attributes(&s.b, 1, 100, i ? 4 : 6, false);
+		assert_int_equal(s.last.action, i < 2 ? KES_ALLOW : KES_DENY);
+		assert_int_equal(s.ask.asker, KES_BY_VMM);
+		assert_int_equal(s.ask.more, 0);
+	}
+	assert_int_equal(s.asked, 6);
+	close_sim(&s);
+}
+
 /* A guest may ask for what lies beyond any memory. */
 static void test_requests_beyond_the_map(void **state)
 {
@@ -503,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_what_the_vmm_answered),
 		cmocka_unit_test(test_what_kvm_refused_is_no_request),
 		cmocka_unit_test(test_changes_by_the_vmm),
+		cmocka_unit_test(test_buckets_of_guest_and_vmm),
 		cmocka_unit_test(test_requests_beyond_the_map),
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_reset),
