@@ -105,6 +105,15 @@ static void add_rule(struct kes_rule_set *set, const struct policy_rule *rule, u
 	}
 }
 
+/* Sets that say the same are the same, byte for byte: there is nothing between their members. */
+_Static_assert(
+	sizeof(struct kes_rule_set) ==
+		4 * sizeof(__u32) +
+			sizeof(__u64) * (2 + 3 + 2 + KES_NUMBERS + KES_SIZES + 3 + KES_BOUNDS +
+						2 * KES_LEVELS * (KES_BOUNDS + 1)) +
+			KES_RULES * sizeof(struct kes_rule),
+	"policy: padding");
+
 int policy_compile_rules(struct kes_rule_set *set, const struct rule_source *sources, size_t n)
 {
 	int r;

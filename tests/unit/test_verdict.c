@@ -18,41 +18,46 @@ static void complain(const struct random_set *r, const struct kes_ask *ask,
 		got->would, got->monitored, want->action, want->rule, want->would, want->monitored);
 }
 
-static void check_buckets(const struct oracle *oracle, const struct kes_policy_state *vm, size_t n)
+static void check_buckets(
+	const struct oracle *oracle, const struct kes_policy_state vm[ASKERS], size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		assert_true(vm->conversions[i].level == (uint64_t)oracle->conversions[i].level);
-		assert_true(vm->pages[i].level == (uint64_t)oracle->pages[i].level);
-	}
+	for (int asker = 0; asker < ASKERS; asker++)
+		for (size_t i = 0; i < n; i++) {
+			assert_true(vm[asker].conversions[i].level ==
+				    (uint64_t)oracle->conversions[asker][i].level);
+			assert_true(vm[asker].pages[i].level ==
+				    (uint64_t)oracle->pages[asker][i].level);
+		}
 }
 
 static void test_random_rules_and_requests(void **state)
 {
 	static struct random_set r;
 	static struct oracle oracle;
-	static struct kes_policy_state vm;
+	static struct kes_policy_state vm[ASKERS];
 	uint64_t refused = 0, monitored = 0;
 
 	(void)state;
 	for (int i = 0; i < SETS; i++) {
 		random_rules(&r);
-		memset(&vm, 0, sizeof(vm));
+		memset(vm, 0, sizeof(vm));
 		memset(&oracle, 0, sizeof(oracle));
 		oracle.sources = r.sources;
 		oracle.n = r.n;
 		for (int k = 0; k < REQUESTS; k++) {
 			struct kes_ask ask = random_ask(&r);
+			struct kes_policy_state *own = &vm[asker_of(&ask)];
 			struct kes_verdict got, want;
 
-			random_vm(&vm);
-			got = kes_evaluate(&r.set, &vm, &ask);
-			want = judge(&oracle, &vm, &ask);
+			random_vm(own);
+			got = kes_evaluate(&r.set, own, &ask);
+			want = judge(&oracle, own, &ask);
 			if (memcmp(&got, &want, sizeof(got)))
 				complain(&r, &ask, &got, &want);
 			refused += got.action >= KES_DENY;
 			monitored += got.monitored != KES_NO_RULE;
 		}
-		check_buckets(&oracle, &vm, r.n);
+		check_buckets(&oracle, vm, r.n);
 	}
 	/* or the test tests nothing */
 	assert_in_range(refused, SETS * REQUESTS / 20, SETS * REQUESTS * 19 / 20);
@@ -78,25 +83,27 @@ static void test_monitored_rules_change_nothing(void **state)
 {
 	static struct random_set r;
 	static struct kes_rule_set enforced;
-	static struct kes_policy_state with, without;
+	static struct kes_policy_state both_with[ASKERS], both_without[ASKERS];
 	uint8_t places[KES_RULES];
 
 	(void)state;
 	for (int i = 0; i < SETS / 10; i++) {
 		random_rules(&r);
 		without_monitored(&r, &enforced, places);
-		memset(&with, 0, sizeof(with));
-		memset(&without, 0, sizeof(without));
+		memset(both_with, 0, sizeof(both_with));
+		memset(both_without, 0, sizeof(both_without));
 		for (int k = 0; k < REQUESTS; k++) {
 			struct kes_ask ask = random_ask(&r);
+			struct kes_policy_state *with = &both_with[asker_of(&ask)];
+			struct kes_policy_state *without = &both_without[asker_of(&ask)];
 			struct kes_verdict got, want;
 
-			random_vm(&with);
-			without.memory = with.memory;
-			without.baseline = with.baseline;
-			without.shared = with.shared;
-			got = kes_evaluate(&r.set, &with, &ask);
-			want = kes_evaluate(&enforced, &without, &ask);
+			random_vm(with);
+			without->memory = with->memory;
+			without->baseline = with->baseline;
+			without->shared = with->shared;
+			got = kes_evaluate(&r.set, with, &ask);
+			want = kes_evaluate(&enforced, without, &ask);
 			assert_int_equal(want.monitored, KES_NO_RULE);
 			if (want.rule != KES_NO_RULE)
 				want.rule = places[want.rule];
@@ -106,9 +113,30 @@ static void test_monitored_rules_change_nothing(void **state)
 	}
 }
 
+/* Whatever was in the memory before: it is compared to tell whether the kernel half has it. */
+static void test_same_rules_are_the_same_set(void **state)
+{
+	static struct kes_rule_set again;
+	static struct random_set r;
+
+	(void)state;
+	for (int i = 0; i < SETS / 100; i++) {
+		random_rules(&r);
+		memset(&again, (int)next(), sizeof(again));
+		assert_int_equal(policy_compile_rules(&again, r.sources, r.n), 0);
+		assert_memory_equal(&again, &r.set, sizeof(again));
+		if (!r.n)
+			continue;
+		r.rules[r.n - 1].compiled.line++;
+		assert_int_equal(policy_compile_rules(&again, r.sources, r.n), 0);
+		assert_int_not_equal(memcmp(&again, &r.set, sizeof(again)), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_same_rules_are_the_same_set),
 		cmocka_unit_test(test_random_rules_and_requests),
 		cmocka_unit_test(test_monitored_rules_change_nothing),
 	};

@@ -64,11 +64,20 @@ struct fraction {
 	uint64_t last_ns;
 };
 
+/* Of guest and VMM. */
+#define ASKERS 2
+
 struct oracle {
 	const struct rule_source *sources;
 	size_t n;
-	struct fraction conversions[KES_RULES], pages[KES_RULES];
+	struct fraction conversions[ASKERS][KES_RULES], pages[ASKERS][KES_RULES];
 };
+
+/* Whose state it is: 0 the guest's, 1 the VMM's. */
+static inline int asker_of(const struct kes_ask *ask)
+{
+	return ask->asker == KES_BY_VMM;
+}
 
 static inline bool overflows(
 	struct fraction *bucket, const struct kes_rate *rate, uint64_t n, uint64_t now_ns)
@@ -171,6 +180,7 @@ static bool fits(struct oracle *oracle, const struct kes_policy_state *vm, size_
 {
 	const struct policy_rule *rule = oracle->sources[i].rule;
 	const struct kes_rule *c = &rule->compiled;
+	int asker = asker_of(ask);
 	bool beyond = false;
 
 	if (!fits_request(c, ask) || !fits_place(rule, ask) || !fits_amount(c, vm, ask))
@@ -178,9 +188,10 @@ static bool fits(struct oracle *oracle, const struct kes_policy_state *vm, size_
 	if (!c->conversions.per_second && !c->pages.per_second)
 		return true;
 	if (c->conversions.per_second)
-		beyond |= overflows(&oracle->conversions[i], &c->conversions, 1, ask->now_ns);
+		beyond |=
+			overflows(&oracle->conversions[asker][i], &c->conversions, 1, ask->now_ns);
 	if (c->pages.per_second && ask->npages)
-		beyond |= overflows(&oracle->pages[i], &c->pages, ask->npages, ask->now_ns);
+		beyond |= overflows(&oracle->pages[asker][i], &c->pages, ask->npages, ask->now_ns);
 	return beyond;
 }
 
@@ -291,12 +302,33 @@ static inline void random_rule(struct policy_rule *rule, struct frames *ranges)
 	rule->within = ranges + rule->n_touches;
 }
 
+/* As defaults are: about all conversions of guests, the last one. */
+static inline void random_default(struct policy_rule *rule)
+{
+	*rule = (struct policy_rule){
+		.compiled =
+			{
+				.larger = KES_FOREVER,
+				.shared_above = KES_FOREVER,
+				.action = (uint8_t)below(KES_ACTIONS),
+				.err = -EPERM,
+				.asks = KES_ASK_PRIVATE | KES_ASK_SHARED,
+				.askers = KES_BY_GUEST,
+				.numbers = ~0u,
+			},
+		.default_for = "any",
+	};
+}
+
 static inline void random_rules(struct random_set *r)
 {
 	do {
 		r->n = one_of(8) ? below(KES_RULES + 1) : below(10);
 		for (size_t i = 0; i < r->n; i++) {
-			random_rule(&r->rules[i], r->ranges[i]);
+			if (i + 1 == r->n && one_of(2))
+				random_default(&r->rules[i]);
+			else
+				random_rule(&r->rules[i], r->ranges[i]);
 			r->sources[i] =
 				(struct rule_source){one_of(3) ? &monitor : &enforce, &r->rules[i]};
 		}
@@ -341,7 +373,7 @@ static inline struct kes_ask random_ask(struct random_set *r)
 	}
 	if (ask.what == KES_ASK_OTHER || one_of(32))
 		ask.npages = 0;
-	if (ask.what == KES_ASK_SHARED && ask.npages && !one_of(4))
+	if (ask.what == KES_ASK_SHARED && ask.npages && ask.asker == KES_BY_GUEST && !one_of(4))
 		ask.more = 1 + below(ask.npages < 4096 ? ask.npages : 4096);
 	return ask;
 }
