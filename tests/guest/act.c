@@ -5,34 +5,57 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "ask.h"
 #include "vcpu.h"
 
-/* ERR is 0 or -errno of KVM_SET_MEMORY_ATTRIBUTES, EXPECT the errno that the script wants. */
-static void check_attributes(struct vcpu *vcpu, int err, int expect)
+static void unsupported(struct vcpu *vcpu, const char *what)
 {
-	if (-err == expect)
-		return;
-	if (err == -ENOTTY) {
-		if (!vcpu->unsupported)
-			fprintf(stderr, "guest: %s: this host has no KVM_SET_MEMORY_ATTRIBUTES\n",
-				vcpu->vm->name);
-		vcpu->unsupported = true;
-	} else {
+	if (!vcpu->unsupported)
+		fprintf(stderr, "guest: %s: this host has no %s\n", vcpu->vm->name, what);
+	vcpu->unsupported = true;
+}
+
+/* ERR is what ask.h says, EXPECT the errno that the script wants, unless it takes any. Is it so? */
+static bool check_attributes(struct vcpu *vcpu, int err, int expect, bool any)
+{
+	if (-err == expect || (any && err < 0 && err != -ENOTTY))
+		return true;
+	if (err == ASK_NO_IA32)
+		unsupported(vcpu, "32-bit system calls: calls with argument=compat are left out");
+	else if (err == ASK_NO_ARGUMENT)
+		vcpu_fail(vcpu, "an argument cannot be put where the script wants it: %m");
+	else if (err == -ENOTTY)
+		unsupported(vcpu, "KVM_SET_MEMORY_ATTRIBUTES");
+	else
 		vcpu_fail(vcpu, "KVM_SET_MEMORY_ATTRIBUTES: %s, expected: %s", strerror(-err),
 			strerror(expect));
-	}
+	return false;
 }
 
 static void set_attributes(struct vcpu *vcpu, const struct step *step)
 {
 	struct truth *truth = &vcpu->vm->truth;
+
+	for (uint64_t i = 0; i < step->count; i++) {
+		int err;
+
+		pthread_mutex_lock(&truth->lock);
+		err = vm_set_attributes(vcpu->vm, &step->attributes.call, FOR_DIRECTIVE);
+		pthread_mutex_unlock(&truth->lock);
+		if (!check_attributes(vcpu, err, step->attributes.expect, step->attributes.any))
+			break;
+	}
+}
+
+static void set_foreign(struct vcpu *vcpu, const struct step *step)
+{
+	struct vm *vm = vcpu->vm;
 	int err;
 
-	pthread_mutex_lock(&truth->lock);
-	err = vm_set_attributes(vcpu->vm, step->attributes.gpa, step->attributes.size,
-		step->attributes.private, step->attributes.flags);
-	pthread_mutex_unlock(&truth->lock);
-	check_attributes(vcpu, err, step->attributes.expect);
+	pthread_mutex_lock(&vm->truth.lock);
+	err = vm_set_foreign(vm, &step->attributes.call);
+	pthread_mutex_unlock(&vm->truth.lock);
+	check_attributes(vcpu, err, EIO, vm->script->any_refusal);
 }
 
 static void change_memory(struct vcpu *vcpu, const struct step *step)
@@ -79,6 +102,8 @@ static void reset(struct vcpu *vcpu)
 
 void vcpu_act(struct vcpu *vcpu, const struct step *step)
 {
+	bool any_refusal = vcpu->vm->script->any_refusal;
+
 	switch (step->kind) {
 	case STEP_ANSWER:
 		vcpu->answer = (struct rule){step->ret, step->count};
@@ -110,7 +135,13 @@ void vcpu_act(struct vcpu *vcpu, const struct step *step)
 		set_attributes(vcpu, step);
 		break;
 	case STEP_RACE:
-		check_attributes(vcpu, vm_race(vcpu->vm, step), 0);
+		check_attributes(vcpu, vm_race(vcpu->vm, step), 0, any_refusal);
+		break;
+	case STEP_REWRITE:
+		check_attributes(vcpu, vm_rewrite(vcpu->vm, step), 0, any_refusal);
+		break;
+	case STEP_FOREIGN:
+		set_foreign(vcpu, step);
 		break;
 	case STEP_RESET:
 		reset(vcpu);

@@ -28,7 +28,8 @@ static struct machine machine;
 
 static struct options {
 	const char *words[2]; /* SCRIPT, or READY and GO */
-	const char *truth, *name, *uuid, *lives, *keep, *slots, *fork_holder, *outlive, *hand_over;
+	const char *truth, *name, *uuid, *lives, *keep, *slots, *fork_holder, *outlive, *hand_over,
+		*run_refused;
 	bool log, check;
 } options;
 
@@ -43,6 +44,7 @@ static int usage(void)
 	      "  --fork-holder FILE  a child holds the VMs, not the vCPUs, until FILE exists\n"
 	      "  --hand-over FILE    the same, but the child is older and gets them by a socket\n"
 	      "  --outlive FILE      closes the VMs after the script and lives until FILE exists\n"
+	      "  --run-refused FILE  is made when a KVM_RUN is refused for the first time\n"
 	      "\n"
 	      "usage: guest --lives N\n"
 	      "  makes and closes N VMs, one after the other\n"
@@ -73,6 +75,7 @@ static int read_options(int argc, char **argv)
 		{"--fork-holder", &options.fork_holder, NULL},
 		{"--outlive", &options.outlive, NULL},
 		{"--hand-over", &options.hand_over, NULL},
+		{"--run-refused", &options.run_refused, NULL},
 	};
 	const size_t count = sizeof(known) / sizeof(known[0]);
 	int words = 0;
@@ -151,6 +154,7 @@ static int run_script(const char *path)
 	if (options.check)
 		return 0;
 	machine.log = options.log;
+	machine.run_refused = options.run_refused;
 	barriers_init(&machine.barriers, &machine.script);
 
 	if (options.hand_over && fork_receiver(options.hand_over, &socket))

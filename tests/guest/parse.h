@@ -59,6 +59,8 @@ int parse_answer(struct parser *p, char **words);
 int parse_delay(struct parser *p, char **words);
 int parse_commit(struct parser *p, char **words);
 int parse_attributes(struct parser *p, char **words);
+int parse_rewrite(struct parser *p, char **words);
+int parse_foreign(struct parser *p, char **words);
 int parse_race(struct parser *p, char **words);
 int parse_write(struct parser *p, char **words);
 int parse_read(struct parser *p, char **words);

@@ -5,6 +5,9 @@
 #include "parse.h"
 
 #define MAX_ERRNO 4095
+#define MAX_GPA   (1ull << 52)
+
+static const char *const directions[] = {"shared", "private", NULL};
 
 /* count=N, by default as good as for ever */
 static int take_count(const struct parser *p, char **words, struct step *step)
@@ -55,27 +58,68 @@ static int spares_reserved(const struct parser *p, uint64_t start, uint64_t end)
 	return 0;
 }
 
+/* GPA PAGES private|shared */
+static int parse_call(struct parser *p, char **words, struct attributes *call)
+{
+	int direction = choice(p, words[2], directions);
+	uint64_t pages, end;
+
+	if (direction < 0 || number(p, words[0], &call->gpa) ||
+		in_range(p, words[1], 0, UINT64_MAX >> GUEST_PAGE_SHIFT, &pages))
+		return -1;
+	call->size = pages << GUEST_PAGE_SHIFT;
+	call->private = direction;
+	if (__builtin_add_overflow(call->gpa, call->size, &end))
+		end = UINT64_MAX;
+	return direction ? spares_reserved(p, call->gpa, end) : 0;
+}
+
 int parse_attributes(struct parser *p, char **words)
 {
-	static const char *const directions[] = {"shared", "private", NULL};
+	static const char *const places[] = {"stack", "absent", "bad", "compat", NULL};
 	struct step *step = add_step(p, STEP_ATTRIBUTES);
-	int direction = choice(p, words[2], directions);
 	const char *expect = take(words + 3, "expect");
-	uint64_t gpa, pages, end;
+	int place = choose(p, words + 3, "argument", places, ARGUMENT_STACK);
 
-	if (direction < 0 || number(p, words[0], &gpa) ||
-		in_range(p, words[1], 0, UINT64_MAX >> GUEST_PAGE_SHIFT, &pages) ||
-		take_number(p, words + 3, "flags", &step->attributes.flags) ||
-		(expect && in_range(p, expect, 1, MAX_ERRNO, &step->attributes.expect)))
+	step->count = 1;
+	step->attributes.any = expect && !strcmp(expect, "any");
+	if (place < 0 || parse_call(p, words, &step->attributes.call) ||
+		take_number(p, words + 3, "flags", &step->attributes.call.flags) ||
+		take_number(p, words + 3, "times", &step->count) ||
+		(expect && !step->attributes.any &&
+			in_range(p, expect, 1, MAX_ERRNO, &step->attributes.expect)))
 		return -1;
-	step->attributes.gpa = gpa;
-	step->attributes.size = pages << GUEST_PAGE_SHIFT;
-	step->attributes.private = direction;
-	if (__builtin_add_overflow(gpa, step->attributes.size, &end))
-		end = UINT64_MAX;
-	if (direction && spares_reserved(p, gpa, end))
-		return -1;
+	step->attributes.call.argument = place;
 	return nothing_left(p, words + 3);
+}
+
+int parse_foreign(struct parser *p, char **words)
+{
+	return parse_call(p, words, &add_step(p, STEP_FOREIGN)->attributes.call);
+}
+
+int parse_rewrite(struct parser *p, char **words)
+{
+	struct step *step = add_step(p, STEP_REWRITE);
+	int direction = choice(p, words[5], directions);
+	uint64_t pages[2], size;
+
+	if (direction < 0 || in_range(p, words[0], 1, UINT64_MAX, &step->count))
+		return -1;
+	for (unsigned i = 0; i < 2; i++) {
+		if (in_range(p, words[1 + 2 * i], 0, MAX_GPA, &step->rewrite.gpa[i]) ||
+			in_range(p, words[2 + 2 * i], 1, MAX_GPA >> GUEST_PAGE_SHIFT, &pages[i]))
+			return -1;
+		if (step->rewrite.gpa[i] & (GUEST_PAGE_SIZE - 1))
+			return wrong(p, "'%s' is no multiple of 4K", words[1 + 2 * i]);
+		step->rewrite.size[i] = pages[i] << GUEST_PAGE_SHIFT;
+	}
+	step->rewrite.private = direction;
+	size = rewrite_size(step);
+	for (unsigned i = 0; i < 2 && direction; i++)
+		if (spares_reserved(p, step->rewrite.gpa[i], step->rewrite.gpa[i] + size))
+			return -1;
+	return 0;
 }
 
 int parse_race(struct parser *p, char **words)

@@ -53,8 +53,29 @@ static struct counters sum(const struct vm *vm)
 		all.hypercalls += one->hypercalls;
 		all.map_calls += one->map_calls;
 		all.in_kernel += one->in_kernel;
+		all.run_refused += one->run_refused;
 	}
 	return all;
+}
+
+static void print_calls(const struct truth *truth, FILE *out)
+{
+	struct outcomes all = {0}, own = truth->calls[FOR_VMM];
+
+	for (unsigned purpose = 0; purpose < PURPOSES; purpose++)
+		outcomes_add(&all, &truth->calls[purpose]);
+	outcomes_add(&own, &truth->calls[FOR_DIRECTIVE]);
+	print_number(out, "attribute_calls", all.ok + outcomes_failed(&all));
+	print_number(out, "attribute_errors", outcomes_failed(&all));
+	print_number(out, "attributes_ok", truth->calls[FOR_DIRECTIVE].ok);
+	fputs(",\"refused_attributes\":", out);
+	outcomes_print_failed(&truth->calls[FOR_CONVERSION], out);
+	fputs(",\"refused_own\":", out);
+	outcomes_print_failed(&own, out);
+	fputs(",\"rewrite\":", out);
+	outcomes_print_all(&truth->calls[FOR_REWRITE], out);
+	fputs(",\"foreign\":", out);
+	outcomes_print_all(&truth->calls[FOR_FOREIGN], out);
 }
 
 static void print_vm(struct vm *vm, FILE *out)
@@ -93,8 +114,7 @@ static void print_vm(struct vm *vm, FILE *out)
 	print_refused(out, "refused_map", all.refused_map);
 	print_number(out, "in_kernel", all.in_kernel);
 	print_number(out, "faults", truth->faults);
-	print_number(out, "attribute_calls", truth->attribute_calls);
-	print_number(out, "attribute_errors", truth->attribute_errors);
+	print_calls(truth, out);
 	print_number(out, "lies", truth->lies);
 	print_number(out, "resets", truth->resets);
 
@@ -109,6 +129,7 @@ static void print_vm(struct vm *vm, FILE *out)
 	fputc('}', out);
 	print_number(out, "exit_errors", all.exit_errors);
 	print_number(out, "control_exits", all.control_exits);
+	print_number(out, "run_refused", all.run_refused);
 
 	fputs(",\"shared\":", out);
 	truth_print_shared(truth, out);

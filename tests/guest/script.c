@@ -17,6 +17,13 @@ uint64_t call_attributes(enum vm_abi abi, bool private, enum page_size size)
 	return (private ? 1u << 4 : 0) | size;
 }
 
+uint64_t rewrite_size(const struct step *step)
+{
+	const uint64_t *size = step->rewrite.size;
+
+	return size[0] > size[1] ? size[0] : size[1];
+}
+
 /* ---- sections ----------------------------------------------------------------------------------
  */
 
@@ -145,8 +152,12 @@ static const struct directive {
 	{"answer", parse_answer, 1, 2, false, "answer RET [count=N]"},
 	{"delay", parse_delay, 1, 2, false, "delay MICROSECONDS [count=N]"},
 	{"commit", parse_commit, 1, 2, false, "commit none|other|opposite|asked [count=N]"},
-	{"attributes", parse_attributes, 3, 5, false,
-		"attributes GPA PAGES shared|private [flags=N] [expect=ERRNO]"},
+	{"attributes", parse_attributes, 3, 7, false,
+		"attributes GPA PAGES shared|private [flags=N] [expect=ERRNO|any] [times=N] "
+		"[argument=stack|absent|bad|compat]"},
+	{"rewrite", parse_rewrite, 6, 6, false,
+		"rewrite COUNT GPA-A PAGES-A GPA-B PAGES-B shared|private"},
+	{"foreign", parse_foreign, 3, 3, false, "foreign GPA PAGES shared|private"},
 	{"race", parse_race, 2, 5, false, "race COUNT SEED [threads=N] [min=GPA] [max=GPA]"},
 	{"write", parse_write, 2, 2, false, "write GPA PAGES"},
 	{"read", parse_read, 2, 2, false, "read GPA PAGES"},

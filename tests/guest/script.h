@@ -38,6 +38,15 @@ enum page_size { SIZE_4K, SIZE_2M, SIZE_1G, PAGE_SIZES };
 /* What attributes the VMM sets when it has said yes to a conversion. */
 enum commit { COMMIT_ASKED, COMMIT_NONE, COMMIT_OTHER, COMMIT_OPPOSITE };
 
+/* Where the argument of a KVM_SET_MEMORY_ATTRIBUTES lies, and how the call is made. */
+enum argument { ARGUMENT_STACK, ARGUMENT_ABSENT, ARGUMENT_BAD, ARGUMENT_COMPAT };
+
+struct attributes {
+	uint64_t gpa, size, flags;
+	bool private;
+	enum argument argument;
+};
+
 enum step_kind {
 	/* done by the guest */
 	STEP_CALL,
@@ -61,6 +70,8 @@ enum step_kind {
 	STEP_COMMIT,
 	STEP_ATTRIBUTES,
 	STEP_RACE,
+	STEP_REWRITE,
+	STEP_FOREIGN,
 	STEP_RESET,
 	/* to its own mapping of memory, and to guest_memfd */
 	STEP_WRITE,
@@ -72,7 +83,7 @@ enum step_kind {
 struct step {
 	enum step_kind kind;
 	uint64_t count; /* of STEP_RANDOM, FLOOD, OUT, TOUCH, SPIN, REPEAT, ANSWER, DELAY, COMMIT,
-			   RACE */
+			   ATTRIBUTES, RACE, REWRITE */
 	union {
 		struct {
 			uint64_t nr;
@@ -91,10 +102,14 @@ struct step {
 		uint64_t microseconds;
 		enum commit commit;
 		struct {
-			uint64_t gpa, size, flags;
+			struct attributes call;
 			uint64_t expect; /* errno */
+			bool any;        /* whatever comes of it */
+		} attributes;            /* and foreign */
+		struct {
+			uint64_t gpa[2], size[2];
 			bool private;
-		} attributes;
+		} rewrite;
 		struct {
 			uint64_t seed, min, max; /* gpas, [min, max) */
 			unsigned threads;
@@ -124,7 +139,7 @@ struct vm_script {
 	unsigned vcpus;
 	bool hypercalls;  /* KVM_CAP_EXIT_HYPERCALL */
 	bool attributes;  /* KVM_SET_MEMORY_ATTRIBUTES on each accepted conversion */
-	bool any_refusal; /* valid calls may be refused inside the kernel */
+	bool any_refusal; /* the guest's calls and the VMM's may be refused inside the kernel */
 	bool resets;      /* has a STEP_RESET */
 	struct vcpu_script vcpu[MAX_VCPUS];
 };
@@ -142,6 +157,9 @@ uint64_t page_size_bytes(enum page_size size);
 
 /* The attributes argument of a conversion hypercall. */
 uint64_t call_attributes(enum vm_abi abi, bool private, enum page_size size);
+
+/* The longer one of a STEP_REWRITE's ranges, in bytes: either of them may get it. */
+uint64_t rewrite_size(const struct step *step);
 
 /* Reads PATH; says on stderr what is wrong in which line; 0 or -1. What it allocates stays. */
 int script_read(struct script *ret_script, const char *path);

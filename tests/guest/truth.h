@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "outcomes.h"
+
 #define TRUTH_MAX_FRAMES (1ull << 40)
 
 /* Sorted, disjoint, never empty ones. */
@@ -28,6 +30,16 @@ struct conversion {
 	uint64_t gfn, npages, attributes, ret;
 };
 
+/* What a KVM_SET_MEMORY_ATTRIBUTES was made for. */
+enum purpose {
+	FOR_CONVERSION, /* one that was accepted */
+	FOR_VMM,        /* memory's first state, faults, race */
+	FOR_DIRECTIVE,  /* attributes */
+	FOR_REWRITE,
+	FOR_FOREIGN,
+	PURPOSES,
+};
+
 struct truth {
 	pthread_mutex_t lock; /* held by whoever calls the functions below */
 	uint64_t base_gfn, npages;
@@ -36,7 +48,7 @@ struct truth {
 	struct intervals contested;             /* host's plane not known */
 	struct intervals left_shared;           /* by the last reset */
 	uint64_t requests, accepted, denied, unanswered, faults;
-	uint64_t attribute_calls, attribute_errors;
+	struct outcomes calls[PURPOSES];
 	uint64_t lies; /* accepted, other attributes set than asked for */
 	uint64_t resets;
 	bool log;

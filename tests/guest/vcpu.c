@@ -21,6 +21,8 @@
 #define HC_SEND_IPI       10
 #define HC_SCHED_YIELD    11
 
+#define REFUSED_MICROSECONDS 1000 /* until KVM_RUN is tried again */
+
 void vcpu_fail(struct vcpu *vcpu, const char *format, ...)
 {
 	va_list list;
@@ -141,20 +143,49 @@ static void catch_up(struct vcpu *vcpu)
 	}
 }
 
-int vcpu_enter(struct vcpu *vcpu)
+/* KVM_RUN, and what of it the kernel had refused before KVM did anything; 0 or an errno. */
+static int run(struct vcpu *vcpu, bool *ret_refused)
 {
-	uint32_t reason;
 	int err;
 
-	do {
-		vcpu->run->exit_reason =
-			KVM_EXIT_UNKNOWN; /* older kernels leave the last one when they fail */
-		err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
+	/* Older kernels leave the last one when they fail. */
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
+	*ret_refused = vcpu->vm->script->any_refusal &&
+		       vcpu->run->exit_reason == KVM_EXIT_UNKNOWN &&
+		       (err == EAGAIN || err == EPERM || err == EACCES || err == EBUSY);
+	return err;
+}
+
+/* A VM that is frozen: a real VMM would try again at once. */
+static void wait_for_release(struct vcpu *vcpu)
+{
+	struct machine *machine = vcpu->vm->machine;
+
+	vcpu->counters.run_refused++;
+	if (machine->run_refused && !atomic_flag_test_and_set(&machine->was_refused) &&
+		make_file(machine->run_refused))
+		vcpu_fail(vcpu, "%s: %m", machine->run_refused);
+	wait_microseconds(REFUSED_MICROSECONDS);
+}
+
+int vcpu_enter(struct vcpu *vcpu)
+{
+	for (;;) {
+		uint32_t reason;
+		bool refused;
+		int err = run(vcpu, &refused);
+
+		if (refused) {
+			wait_for_release(vcpu);
+			continue;
+		}
 		reason = vcpu->run->exit_reason;
 		vcpu->counters.exits[reason < MAX_REASONS ? reason : MAX_REASONS - 1]++;
 		vcpu->counters.exit_errors += err != 0;
-	} while (err == EINTR);
-	return err;
+		if (err != EINTR)
+			return err;
+	}
 }
 
 /* ---- exits -------------------------------------------------------------------------------------
@@ -181,11 +212,11 @@ static int commit(struct vcpu *vcpu, uint64_t gfn, uint64_t npages, bool private
 	case COMMIT_NONE:
 		return 0;
 	case COMMIT_OTHER:
-		return vm_set_private(vcpu->vm, gfn + npages, npages, private);
+		return vm_set_private(vcpu->vm, gfn + npages, npages, private, FOR_CONVERSION);
 	case COMMIT_OPPOSITE:
-		return vm_set_private(vcpu->vm, gfn, npages, !private);
+		return vm_set_private(vcpu->vm, gfn, npages, !private, FOR_CONVERSION);
 	default:
-		return vm_set_private(vcpu->vm, gfn, npages, private);
+		return vm_set_private(vcpu->vm, gfn, npages, private, FOR_CONVERSION);
 	}
 }
 
@@ -198,8 +229,15 @@ static uint64_t convert(struct vcpu *vcpu, uint64_t gfn, uint64_t npages, uint64
 
 	if (gfn + npages > TRUTH_MAX_FRAMES || npages > TRUTH_MAX_FRAMES)
 		return GUEST_EINVAL; /* no such memory anywhere */
-	if (vm->script->attributes && commit(vcpu, gfn, npages, private))
-		return GUEST_EINVAL;
+	if (vm->script->attributes) {
+		int err = commit(vcpu, gfn, npages, private);
+
+		if (err && !vm->script->any_refusal && !vcpu->failed) /* once is enough */
+			vcpu_fail(vcpu, "KVM_SET_MEMORY_ATTRIBUTES for a conversion: %s",
+				strerror(-err));
+		if (err)
+			return GUEST_EINVAL;
+	}
 	truth_guest(&vm->truth, gfn, npages, private);
 	return 0;
 }
@@ -268,9 +306,10 @@ static bool on_fault(struct vcpu *vcpu)
 	if (op->op == OP_TOUCH && plan->ignored < op->spare)
 		plan->ignored++;
 	else
-		err = vm_set_private(vcpu->vm, gfn, npages, !truth_host_private(truth, gfn));
+		err = vm_set_private(
+			vcpu->vm, gfn, npages, !truth_host_private(truth, gfn), FOR_VMM);
 	pthread_mutex_unlock(&truth->lock);
-	if (err)
+	if (err && !vcpu->vm->script->any_refusal)
 		vcpu_fail(vcpu, "the pages at %#llx could not be converted after a fault: %s",
 			(unsigned long long)fault->gpa, strerror(-err));
 	return !err;

@@ -116,8 +116,8 @@ static int create_memory(struct vm *vm)
 		return -1;
 
 	if (script->attributes) {
-		int err = vm_set_private(
-			vm, base >> GUEST_PAGE_SHIFT, script->memory >> GUEST_PAGE_SHIFT, true);
+		int err = vm_set_private(vm, base >> GUEST_PAGE_SHIFT,
+			script->memory >> GUEST_PAGE_SHIFT, true, FOR_VMM);
 
 		if (err) {
 			errno = -err;

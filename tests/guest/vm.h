@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One VM: its memory slots and vCPUs (vm.c), what each vCPU's thread does (vcpu.c), what the VMM
- * sets on the host's side (attributes.c), and what it does to the memory (memory.c).
+ * sets on the host's side (attributes.c, by ask.c; many at once: race.c), and what it does to the
+ * memory (memory.c).
  */
 #ifndef GUEST_VM_H
 #define GUEST_VM_H
 
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "program.h"
 #include "sync.h"
@@ -37,7 +39,8 @@ struct counters {
 	uint64_t hypercalls, map_calls; /* instructions done; those with number 12 */
 	uint64_t refused[REFUSALS];     /* without an exit */
 	uint64_t refused_map[REFUSALS];
-	uint64_t in_kernel; /* answered 0 without an exit */
+	uint64_t in_kernel;   /* answered 0 without an exit */
+	uint64_t run_refused; /* KVM_RUN, before it did anything; not among the exits */
 };
 
 struct machine;
@@ -87,6 +90,8 @@ struct machine {
 	struct vm vms[MAX_VMS];
 	struct barriers barriers;
 	bool log;
+	const char *run_refused; /* a file to make at the first KVM_RUN that is refused */
+	atomic_flag was_refused;
 };
 
 #define VM_UNSUPPORTED 1
@@ -99,15 +104,21 @@ void vm_close_vcpus(struct vm *vm);
 void vm_close(struct vm *vm);
 
 /*
- * KVM_SET_MEMORY_ATTRIBUTES, with the truth about it; 0 or -errno. The first does it for what lies
- * in memory, in up to two calls, the second in one call for all that is said. The caller has the
- * truth's lock.
+ * KVM_SET_MEMORY_ATTRIBUTES, with the truth about it; what ask.h says. The first does it for what
+ * lies in memory, in up to two calls, the second in one call for all that is said, the third the
+ * same from another process. The caller has the truth's lock.
  */
-int vm_set_private(struct vm *vm, uint64_t gfn, uint64_t npages, bool private);
-int vm_set_attributes(struct vm *vm, uint64_t gpa, uint64_t size, bool private, uint64_t flags);
+int vm_set_private(
+	struct vm *vm, uint64_t gfn, uint64_t npages, bool private, enum purpose purpose);
+int vm_set_attributes(struct vm *vm, const struct attributes *call, enum purpose purpose);
+int vm_set_foreign(struct vm *vm, const struct attributes *call);
 
-/* Many threads do it at once, as STEP says; 0 or the first -errno. Takes the truth's lock. */
+/*
+ * Many threads do it at once, or one while another one rewrites what it says, as STEP says; 0 or
+ * the first -errno. Takes the truth's lock.
+ */
 int vm_race(struct vm *vm, const struct step *step);
+int vm_rewrite(struct vm *vm, const struct step *step);
 
 /* What the step says: STEP_WRITE, READ, DISCARD, PUNCH; 0 or -errno. Takes the truth's lock. */
 int vm_memory(struct vm *vm, const struct step *step);
