@@ -327,6 +327,26 @@ static void test_a_name_that_comes_late(void **state)
 	close_sim(&s);
 }
 
+/* Then no rate is used up, neither the guest's nor the VMM's. */
+static void test_rates_when_a_name_comes_late(void **state)
+{
+	struct sim s;
+
+	(void)state;
+	open_sim(&s, ONE("  - {deny: any, by: any, conversions: {per-second: 1, burst: 1}}\n"));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ask(&s, 0, 1, SHARED), KES_ALLOW);
+		assert_int_equal(ask(&s, 0, 1, SHARED), KES_DENY);
+		set_attributes(&s.b, 1, 8, 1, false);
+		assert_int_equal(s.last.action, KES_ALLOW);
+		set_attributes(&s.b, 1, 8, 1, false);
+		assert_int_equal(s.last.action, KES_DENY);
+		text(&s.b, 1, KES_TEXT_NAME, "web");
+	}
+	assert_int_equal(s.asked, 8);
+	close_sim(&s);
+}
+
 static void test_a_uuid_and_a_cgroup_that_come_late(void **state)
 {
 	struct sim s;
@@ -530,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_rates),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_a_name_that_comes_late),
+		cmocka_unit_test(test_rates_when_a_name_comes_late),
 		cmocka_unit_test(test_a_uuid_and_a_cgroup_that_come_late),
 		cmocka_unit_test(test_a_vm_that_is_known_late),
 		cmocka_unit_test(test_each_vm_by_itself),
