@@ -20,11 +20,6 @@
 #define NR_IOCTL      16 /* arch/x86/entry/syscalls/syscall_64.tbl */
 #define NR_IOCTL_I386 54
 
-/* struct kvm_memory_attributes (include/uapi/linux/kvm.h, 6.8) */
-struct call_arguments {
-	u64 gpa, size, attributes, flags;
-};
-
 /* struct task_struct * -> its call */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -77,7 +72,7 @@ static __noinline int look_empty(struct kes_vm_slot *vm, u64 kvm)
 /* ---- calls ---- */
 
 /* False, and nothing changed, if the user's memory is not there, as before KVM has read it. */
-static __always_inline bool read_arguments(u64 arg, struct call_arguments *ret)
+static __always_inline bool read_arguments(u64 arg, struct memory_attributes *ret)
 {
 	return !bpf_probe_read_user(ret, sizeof(*ret), (void *)arg);
 }
@@ -99,7 +94,7 @@ static __always_inline void send_begin(struct kes_vm_slot *vm, struct kes_call *
 }
 
 static __always_inline void take_arguments(
-	struct kes_call *call, const struct call_arguments *arguments)
+	struct kes_call *call, const struct memory_attributes *arguments)
 {
 	call->gpa = arguments->gpa;
 	call->size = arguments->size;
@@ -143,7 +138,7 @@ static __noinline int call_entered(u32 fd, u64 arg)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct kes_control *c = the_control();
-	struct call_arguments arguments = {};
+	struct memory_attributes arguments = {};
 	struct kes_call call = {.arg = arg};
 	struct kes_vm_slot *vm;
 	u64 key = (u64)task;
@@ -215,7 +210,7 @@ static __always_inline void call_locked(u64 kvm, u64 start, u64 end, u64 attribu
 /* What KVM took is known only under its lock: else the arguments must be the same at both ends. */
 static __always_inline bool arguments_certain(struct kes_call *call, u64 arg)
 {
-	struct call_arguments now = {};
+	struct memory_attributes now = {};
 
 	if (call->locked)
 		return true;

@@ -241,14 +241,21 @@ static __always_inline void conversion_requested(u64 vcpu)
 	memslots_check(vm, v->kvm, v->request_ns);
 }
 
-/* A boot vCPU that enters at the reset vector and was elsewhere before: the VMM has reset the VM.
- * With encrypted registers what KVM has of them does not change, and such a VM cannot be reset. */
-static __always_inline void notice_reset(u64 vcpu, struct kes_vcpu *v)
+/* With encrypted registers what KVM has of them does not change, and such a VM cannot be reset. */
+static __always_inline bool vcpu_at_reset(u64 vcpu)
 {
 	u64 arch = MEMBER(vcpu, kvm_vcpu, arch);
-	bool at_reset = read_u64(MEMBER(arch, kvm_vcpu_arch, regs) + VCPU_REGS_RIP * sizeof(u64)) ==
-				KES_RESET_RIP &&
-			!(read_u64(MEMBER(arch, kvm_vcpu_arch, cr0)) & KES_CR0_PE);
+
+	return read_u64(MEMBER(arch, kvm_vcpu_arch, regs) + VCPU_REGS_RIP * sizeof(u64)) ==
+		       KES_RESET_RIP &&
+	       !(read_u64(MEMBER(arch, kvm_vcpu_arch, cr0)) & KES_CR0_PE);
+}
+
+/* A boot vCPU that enters at the reset vector and was elsewhere before: the VMM has reset the VM.
+ */
+static __always_inline void notice_reset(u64 vcpu, struct kes_vcpu *v)
+{
+	bool at_reset = vcpu_at_reset(vcpu);
 	struct kes_vm_slot *vm;
 	struct kes_record r;
 

@@ -10,6 +10,7 @@
 enum kvm_file {
 	FILE_OTHER,
 	FILE_VM,   /* "kvm-vm": private_data is its struct kvm */
+	FILE_GMEM, /* "[kvm-gmem]": private_data is its struct kvm_gmem */
 	FILE_VCPU, /* "kvm-vcpu:N": private_data is its struct kvm_vcpu */
 };
 
@@ -21,6 +22,9 @@ static __always_inline enum kvm_file file_kind(struct file *file)
 		return FILE_OTHER;
 	bpf_probe_read_kernel_str(
 		name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	if (name[0] == '[' && name[1] == 'k' && name[2] == 'v' && name[3] == 'm' &&
+		name[4] == '-' && name[5] == 'g')
+		return FILE_GMEM;
 	if (name[0] != 'k' || name[1] != 'v' || name[2] != 'm' || name[3] != '-' || name[4] != 'v')
 		return FILE_OTHER;
 	if (name[5] == 'm' && !name[6])

@@ -42,6 +42,8 @@ struct kvm {
 	struct mutex slots_lock;
 	struct mm_struct *mm; /* of the VMM: only who has it may use the VM */
 	struct kvm_memslots *memslots[2];
+	struct xarray vcpu_array; /* 5.16 */
+	unsigned long nr_memslot_pages;
 	int created_vcpus;
 	struct kvm_arch arch;
 	pid_t userspace_pid;
@@ -101,9 +103,17 @@ struct kvm_svm {
 	struct kvm_sev_info sev_info;
 };
 
+/* guest_memfd's file has one as private_data (virt/kvm/guest_memfd.c) */
+struct kvm_gmem { /* 6.8 */
+	struct kvm *kvm;
+};
+
 #pragma clang attribute pop
 
-/* struct kvm_run's part for KVM_EXIT_HYPERCALL (include/uapi/linux/kvm.h): ABI, at offset 32. */
+/* struct kvm_run (include/uapi/linux/kvm.h): ABI. */
+#define KVM_RUN_EXIT_REASON 8
+
+/* Its part for KVM_EXIT_HYPERCALL, at offset 32. */
 #define KVM_RUN_EXIT_OFFSET 32
 struct kvm_run_hypercall {
 	u64 nr;
@@ -117,6 +127,11 @@ struct kvm_run_memory_fault {
 	u64 flags;
 	u64 gpa;
 	u64 size;
+};
+
+/* The argument of KVM_SET_MEMORY_ATTRIBUTES: struct kvm_memory_attributes (6.8). */
+struct memory_attributes {
+	u64 gpa, size, attributes, flags;
 };
 
 /* The VMCB's state save area: AMD64 Architecture Programmer's Manual vol. 2, appendix B. */

@@ -28,6 +28,8 @@
 #define KES_ATTRIBUTE_PRIVATE        (1ull << 3)
 #define KES_CAP_EXIT_HYPERCALL       201
 #define KES_CAP_VM_TYPES             235
+#define KES_KVM_RUN                  0xae80u     /* _IO(KVMIO, 0x80) */
+#define KES_SET_MEMORY_ATTRIBUTES2   0xc080aed2u /* of guest_memfd; not in any kernel yet (2026) */
 #define KES_SET_MEMORY_ATTRIBUTES    0x4020aed2u /* 6.8: _IOW(KVMIO, 0xd2, 32 bytes) */
 
 /* arch/x86: where a vCPU begins after RESET, CS:IP f000:fff0 (AMD64 manual vol. 2, 14.1.3) */

@@ -39,6 +39,7 @@ enum kes_kind {
 	KES_TIME = 37, /* so late it is now: about once a second, when nothing else comes, too */
 	KES_HOST_INFO = 38, /* the kernel, and what can be seen on it; again when it changed */
 	KES_RESIDENT = 39,  /* memory that a VM has twice: one range of all that were found */
+	KES_REACTION = 40,  /* a policy said something about a finding: a judgement, too */
 	KES_KIND_MAX,
 };
 
@@ -54,6 +55,18 @@ enum kes_flag {
 	KES_F_LOCKED = 1 << 6, /* ATTRS_BEGIN: sent while KVM's lock was held, so that the order of
 				  these records is KVM's own order, and what KVM took is in it */
 	KES_F_UNSURE = 1 << 7, /* ATTRS: its arguments could not be read, or changed meanwhile */
+};
+
+/* The same of VERDICT. */
+enum kes_verdict_flag {
+	KES_F_CHANGE = 1 << 0,     /* about a VMM's change of attributes; else about a hypercall */
+	KES_F_BY_VMM = 1 << 1,     /* that no guest asked for */
+	KES_F_UNREADABLE = 1 << 2, /* whose arguments could not be read */
+	KES_F_BEYOND = 1 << 3,     /* there was no room to count what it would make shared */
+	KES_F_BUSY = 1 << 4,       /* the VM's state was locked for too long */
+	KES_F_REPLACED = 1 << 5, /* KVM took other arguments than were judged: what is refused here
+				    came to be */
+	KES_F_FOUND = 1 << 6,    /* about a finding: nr is its kind */
 };
 
 /* Why KVM refused a conversion hypercall; in the order in which KVM looks. */
@@ -186,16 +199,17 @@ struct kes_vm_info {
 };
 
 struct kes_judgement {
-	__u64 gpa;            /* bytes; 0, as npages, of a hypercall that converts nothing */
-	__u64 npages;         /* frames */
-	__u32 attrs;          /* the low half, raw */
-	__u32 nr;             /* hypercall number */
-	__u32 line;           /* of the rule that decided, in its file; 0: none did */
-	__u32 would_line;     /* of the monitored rule that matched first; 0: none did */
-	__u8 action;          /* kes_action: what happened */
-	__u8 would;           /* kes_action: what the monitored rule would have made happen */
-	__u8 rule, monitored; /* their places in the rule set of the VM; 255: none */
-	__u32 set;            /* which rule set it was: numbered from 1 while the tool runs */
+	__u64 gpa;             /* bytes; 0, as npages, of a hypercall that converts nothing */
+	__u64 npages;          /* frames */
+	__u32 attrs;           /* the low half, raw: of a hypercall KVM's, of a change kvm.h's */
+	__u32 line;            /* of the rule that decided, in its file; 0: none did */
+	__u32 would_line;      /* of the monitored rule that matched first; 0: none did */
+	__u32 set;             /* which rule set it was: numbered from 1 on; 0: a proof's */
+	__u16 nr;              /* hypercall number; 65535: above */
+	__u16 err;             /* errno that a VMM's call got */
+	__u8 action;           /* kes_action: what happened */
+	__u8 would;            /* kes_action: what the monitored rule would have made happen */
+	__u8 file, would_file; /* of the rules: see KES_TEXT_FILE */
 };
 
 enum kes_text_about {
@@ -203,7 +217,10 @@ enum kes_text_about {
 	KES_TEXT_UUID = 1,
 	KES_TEXT_CGROUP = 2,
 	KES_TEXT_MAX,
+	KES_TEXT_FILE = 16, /* about no VM: path of the policy file that has kes_record.vcpu as its
+			       number */
 };
+#define KES_FILES      256
 #define KES_TEXT_PIECE 36
 #define KES_TEXT_LIMIT 256 /* bytes of a whole text, its end not counted */
 
@@ -412,22 +429,6 @@ struct kes_reading {
 	__u32 number;     /* of the snapshot */
 	__u32 state;      /* kes_reading_state */
 	__u32 check_lock; /* calls that were under way when the hooks came leave no trace */
-};
-
-/* What the veto goes by. */
-#define KES_MAX_SETS 64 /* rule sets; the first one is empty: all is allowed */
-struct kes_policed {
-	__u32 set;    /* index */
-	__u32 serial; /* its number, for records */
-	__u32 vm;     /* id: a struct kvm may come again where another one was */
-	__u32 spare;
-};
-
-struct kes_gate {
-	struct kes_policed standard; /* of VMs that have not been given any */
-	__u32 proving;               /* only the tool's own guest is asked about */
-	__u32 spare;
-	__u64 asked; /* hypercalls */
 };
 
 struct kes_count_key {

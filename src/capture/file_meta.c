@@ -48,6 +48,7 @@ static const char *const kinds[] = {
 	[KES_TIME] = "time",
 	[KES_HOST_INFO] = "host_info",
 	[KES_RESIDENT] = "resident",
+	[KES_REACTION] = "reaction",
 };
 _Static_assert(ARRAY_SIZE(kinds) == KES_KIND_MAX, "a name for each kind");
 

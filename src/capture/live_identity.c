@@ -28,8 +28,8 @@ static size_t read_proc(uint32_t pid, const char *name, char *buffer, size_t siz
 	return used;
 }
 
-static int send_text(
-	const struct live *live, uint32_t vm, enum kes_text_about about, const char *text, bool cut)
+int live_send_text(const struct live *live, uint32_t vm, uint16_t number, enum kes_text_about about,
+	const char *text, bool cut)
 {
 	size_t total = strnlen(text, KES_TEXT_LIMIT);
 	int r = 0;
@@ -39,6 +39,7 @@ static int send_text(
 			.ts_ns = clock_now_ns(),
 			.seq = at, /* where in the text the piece belongs */
 			.vm = vm,
+			.vcpu = number,
 			.kind = KES_TEXT,
 			.text = {.about = (uint8_t)about,
 				.total = (uint16_t)total & 0x7fff,
@@ -69,10 +70,10 @@ int identity_send(const struct live *live, uint32_t vm, uint32_t pid)
 	size = read_proc(pid, "cmdline", cmdline, CMDLINE_MAX);
 	identity_parse(
 		&identity, cmdline, size, cgroup, read_proc(pid, "cgroup", cgroup, CGROUP_MAX));
-	r = send_text(live, vm, KES_TEXT_NAME, identity.name, identity.name_cut);
+	r = live_send_text(live, vm, 0, KES_TEXT_NAME, identity.name, identity.name_cut);
 	if (!r)
-		r = send_text(live, vm, KES_TEXT_UUID, identity.uuid, false);
+		r = live_send_text(live, vm, 0, KES_TEXT_UUID, identity.uuid, false);
 	if (!r)
-		r = send_text(live, vm, KES_TEXT_CGROUP, identity.cgroup, false);
+		r = live_send_text(live, vm, 0, KES_TEXT_CGROUP, identity.cgroup, false);
 	return r;
 }

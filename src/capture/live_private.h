@@ -128,6 +128,10 @@ int ends_on_event(struct live *live, uint32_t number);
 int ends_send(
 	struct live *live, struct kes_vm_slot *slot, uint32_t index, record_fn take, void *context);
 
+/* live_identity.c: a text in pieces, as records. */
+int live_send_text(const struct live *live, uint32_t vm, uint16_t number, enum kes_text_about about,
+	const char *text, bool cut);
+
 /* live_identity.c: what /proc says of a VMM, as records about its VM. */
 int identity_send(const struct live *live, uint32_t vm, uint32_t pid);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "cli/canary.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/types.h>
@@ -137,6 +138,21 @@ static int run_vcpu(int vcpu, struct kvm_run *run)
 	return CANARY_FAILED;
 }
 
+/* The calls that a veto is to refuse, and one that it is not: where KVM has no such call, it says
+ * so itself. */
+static int get_refused(int vm, int vcpu)
+{
+	if (ioctl(vcpu, KVM_RUN, 0)) /* up to its first exit: until then it is launched */
+		return CANARY_FAILED;
+	if (!set_attributes(vm, CANARY_DENIED_GFN, CANARY_DENIED_PAGES, 0) || errno != EPERM)
+		return CANARY_FAILED;
+	if (set_attributes(vm, CANARY_DENIED_GFN + CANARY_DENIED_PAGES, 1, 0) && errno == EPERM)
+		return CANARY_FAILED;
+	if (!set_attributes(vm, CANARY_FREEZES_GFN, CANARY_FREEZES_PAGES, 0) || errno != EPERM)
+		return CANARY_FAILED;
+	return ioctl(vcpu, KVM_RUN, 0) && errno == EINTR ? CANARY_DONE : CANARY_FAILED;
+}
+
 /* In the child: an exit status, one of canary_result. Says so on `ready`, and waits for `go` to be
  * closed. */
 static int run_guest(enum canary_kind kind, int ready, int go)
@@ -159,9 +175,11 @@ static int run_guest(enum canary_kind kind, int ready, int go)
 	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
 	if (run == MAP_FAILED || (kind == CANARY_PROTECTED && make_private(vm)))
 		return CANARY_FAILED;
-	result = run_vcpu(vcpu, run);
+	result = kind == CANARY_REFUSED ? get_refused(vm, vcpu) : run_vcpu(vcpu, run);
 	if (result == CANARY_DONE && write(ready, &byte, 1) == 1)
 		(void)!read(go, &byte, 1);
+	if (result == CANARY_DONE && kind == CANARY_REFUSED)
+		return run_vcpu(vcpu, run); /* it was released */
 	return result;
 }
 
@@ -227,11 +245,14 @@ enum canary_result canary_start(struct canary *ret, enum canary_kind kind, int t
 	return result == CANARY_DONE ? CANARY_FAILED : result;
 }
 
-void canary_end(struct canary *canary)
+enum canary_result canary_end(struct canary *canary)
 {
+	enum canary_result result;
+
 	close(canary->go);
-	reap(canary->pid, false);
+	result = reap(canary->pid, false);
 	close(canary->ready);
+	return result;
 }
 
 enum canary_result canary_run(enum canary_kind kind, int timeout_ms)
@@ -239,7 +260,5 @@ enum canary_result canary_run(enum canary_kind kind, int timeout_ms)
 	struct canary canary;
 	enum canary_result result = canary_start(&canary, kind, timeout_ms);
 
-	if (result == CANARY_DONE)
-		canary_end(&canary);
-	return result;
+	return result == CANARY_DONE ? canary_end(&canary) : result;
 }

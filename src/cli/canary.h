@@ -11,8 +11,10 @@
 #include <sys/types.h>
 
 enum canary_kind {
-	CANARY_QUIET,     /* writes a port and halts */
-	CANARY_CALLS,     /* converts pages, see canary_shared */
+	CANARY_QUIET,   /* writes a port and halts */
+	CANARY_CALLS,   /* converts pages, see canary_shared */
+	CANARY_REFUSED, /* its VMM makes calls that a veto is to refuse, see CANARY_DENIED_GFN, and
+			   waits for canary_end() while its VM is frozen */
 	CANARY_PROTECTED, /* its VMM makes pages private to KVM, see canary_private, and waits for
 			     canary_end() */
 };
@@ -36,6 +38,13 @@ struct canary_range {
 extern const struct canary_range canary_shared[CANARY_SHARED_RANGES];
 extern const struct canary_range canary_private[CANARY_PRIVATE_RANGES];
 
+/* What is to be refused to them: to share the first ones, and that anything is shared of the
+ * second, which is to freeze the VM. CANARY_CALLS shares the first, and nothing of the second. */
+#define CANARY_DENIED_GFN    9
+#define CANARY_DENIED_PAGES  5
+#define CANARY_FREEZES_GFN   0x20
+#define CANARY_FREEZES_PAGES 3
+
 /* Runs one to its end, but not longer than timeout_ms. */
 enum canary_result canary_run(enum canary_kind kind, int timeout_ms);
 
@@ -47,6 +56,7 @@ struct canary {
 	int ready, go; /* our ends of pipes */
 };
 enum canary_result canary_start(struct canary *ret, enum canary_kind kind, int timeout_ms);
-void canary_end(struct canary *canary);
+/* What became of it. */
+enum canary_result canary_end(struct canary *canary);
 
 #endif

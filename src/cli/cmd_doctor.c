@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "capture/live.h"
-#include "capture/live_gate.h"
+#include "capture/live_veto.h"
 #include "cli/canary.h"
 #include "cli/commands.h"
 #include "model/model.h"
@@ -267,6 +267,25 @@ static void print_setup(const struct options *options, const struct findings *fi
 		print_conversions(options, findings);
 }
 
+/* What `enforce` could do, and proves before it does. */
+static void print_veto(const struct options *options, const struct findings *findings)
+{
+	print_check(options, "veto ioctls", findings->trampolines,
+		findings->trampolines
+			? "VMMs' changes of attributes can be refused, and VMs be frozen"
+			: "without trampolines no policy can be enforced");
+	print_check(options, "veto gate", findings->trampolines && live_veto_has_module(),
+		!live_veto_has_module()
+			? "the module kvm_encstat_gate is not loaded: guests' hypercalls cannot be "
+			  "refused (gate/README.md)"
+		: findings->trampolines
+			? "the module kvm_encstat_gate is loaded: guests' hypercalls can be refused"
+			: "without trampolines the module kvm_encstat_gate serves for nothing");
+	if (veto_is_kept())
+		print_check(options, "veto kept", true,
+			"an earlier `enforce --keep` enforces here; `policy show` shows what");
+}
+
 static void print_hooks(const struct options *options, struct findings *findings)
 {
 	size_t n;
@@ -288,13 +307,7 @@ static void print_hooks(const struct options *options, struct findings *findings
 			? "not asked for (--no-trampolines)"
 			: "this kernel refuses them: it can be observed, but nothing on "
 			  "it could be vetoed");
-	print_check(options, "veto", findings->trampolines && live_gate_is_there(),
-		!findings->trampolines ? "without trampolines no policy can be enforced"
-		: live_gate_is_there()
-			? "the gate module is loaded: hypercalls can be refused, which `enforce` "
-			  "proves before it does"
-			: "the gate module is not loaded: policies can be tried, but not enforced "
-			  "(gate/README.md)");
+	print_veto(options, findings);
 }
 
 static int run(const struct options *options, struct error *err)

@@ -3,392 +3,243 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "base/cleanup.h"
-#include "capture/live_gate.h"
-#include "cli/canary.h"
+#include "base/escape.h"
 #include "cli/commands.h"
+#include "cli/enforcer.h"
 #include "cli/select.h"
 #include "cli/session.h"
 #include "output/policy.h"
 #include "policy/enforce.h"
 
-#define PROOF_MS      3000
-#define PROOF_TRIES   100 /* looks at the ring, after the guest has ended */
-#define REVISION_NONE UINT64_MAX
-#define FIRST_SET     1 /* 0 is the empty one */
-
-/* What the guest converts that proves the veto (see canary.c): these pages once, to shared; and six
- * more times others. */
-#define PROOF_GFN    9
-#define PROOF_PAGES  5
-#define PROOF_OTHERS 6
-
-struct assigned {
-	uint32_t vm, set;
-	uint64_t kvm;      /* what the kernel knows it by; 0: nothing */
-	uint64_t revision; /* of the VM then: its name may come later */
-};
-
-struct enforcer {
+struct enforce {
 	const struct options *options;
-	struct policies *policies;
-	struct live_gate *gate;
-	struct kes_rule_set *sets[KES_MAX_SETS]; /* as they are in the kernel; NULL: free */
-	uint32_t standard;
-	struct assigned *vms; /* sorted by vm */
-	size_t n_vms;
-	char comm[16];
-	bool proving, not_proved;
-	bool ended;                        /* some VM has */
-	bool short_of_rules;               /* some VM did not get its own */
-	uint64_t refused, passed, slipped; /* by the proof's guest */
+	struct enforcer enforcer;
+	struct live *live;
+	bool not_armed; /* exit 3: nothing is refused */
+	bool finds;     /* detectors run */
 };
 
-/* ---- proof ---- */
+/* ---- before it starts ---- */
 
-static void watch_proof(struct enforcer *enforcer, const struct event *event)
+/* What the policies need, and this host does not have. */
+static int check_host(const struct policies *policies, struct error *err)
 {
-	bool about = event->gpa >> 12 == PROOF_GFN && event->npages == PROOF_PAGES;
+	char shown[256];
+	const char *why;
+	const struct policy_rule *rule;
 
-	if (!event->vm || strcmp(event->vm->comm, enforcer->comm))
-		return;
-	if (event->kind == EVENT_VERDICT)
-		enforcer->refused += about && event->judgement->action == KES_DENY;
-	else if (event->kind == EVENT_CONVERTED && about)
-		enforcer->slipped++;
-	else if (event->kind == EVENT_CONVERTED)
-		enforcer->passed++;
-}
-
-static bool is_proved(const struct enforcer *enforcer)
-{
-	return enforcer->refused == 1 && enforcer->passed == PROOF_OTHERS && !enforcer->slipped;
-}
-
-/* A guest of our own asks for seven conversions, of which one is refused: seen from the verdict,
- * and from what its VMM was asked. */
-static int prove(struct enforcer *enforcer, int (*pump)(void *), void *session, struct error *err)
-{
-	_cleanup_free_ struct kes_rule_set *set = malloc(sizeof(*set));
-	enum canary_result result;
-	int r;
-
-	if (!set)
-		return error_set(err, -ENOMEM, "out of memory");
-	enforce_proof(set, (struct frames){PROOF_GFN, PROOF_PAGES});
-	r = live_gate_set(enforcer->gate, FIRST_SET, set);
-	if (!r)
-		r = live_gate_standard(
-			enforcer->gate, (struct kes_policed){.set = FIRST_SET}, true);
-	if (r)
-		return error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r));
-	enforcer->proving = true;
-	result = canary_run(CANARY_CALLS, PROOF_MS);
-	for (int i = 0; i < PROOF_TRIES && !r && !is_proved(enforcer); i++)
-		r = pump(session);
-	enforcer->proving = false;
-	if (!r && result == CANARY_DONE && is_proved(enforcer))
+	if (live_veto_has_module())
 		return 0;
-	enforcer->not_proved = true;
+	rule = enforce_wants_gate(policies, &why);
+	if (!rule)
+		return 0;
 	error_set(err, -ENOTSUP,
-		"the veto is not proved: of a guest's own seven conversions %llu were refused and "
-		"%llu "
-		"went on, where 1 and 6 should",
-		(unsigned long long)enforcer->refused,
-		(unsigned long long)(enforcer->passed + enforcer->slipped));
-	error_advise(err, "kvm-encstat doctor --selftest shows what this host can do");
+		"%s:%u: this rule cannot be enforced: the module kvm_encstat_gate is not loaded, "
+		"and only there %s",
+		escape(rule->file, shown, sizeof(shown)), rule->line, why);
+	error_advise(err, "gate/README.md says how to build it; then modprobe kvm_encstat_gate");
 	return -ENOTSUP;
 }
 
-/* ---- rule sets ---- */
+/* ---- the run ---- */
 
-static bool is_used(const struct enforcer *enforcer, uint32_t set)
+static void tell_armed(const struct enforce *enforce)
 {
-	for (size_t i = 0; i < enforcer->n_vms; i++)
-		if (enforcer->vms[i].set == set)
-			return true;
-	return enforcer->standard == set;
+	const struct live_veto *veto = enforce->enforcer.veto;
+	bool gate = live_veto_has(veto, VETO_GATE, NULL);
+	struct kes_veto previous;
+
+	fprintf(stderr, "kvm-encstat: the veto is armed and proved: %sthe VMMs' ioctls (%s)%s\n",
+		gate ? "hypercalls (gate), " : "", live_veto_form(veto),
+		gate ? "" : "; hypercalls themselves are not refused: no module kvm_encstat_gate");
+	if (live_veto_previous(veto, &previous))
+		fputs("kvm-encstat: it goes on with what an earlier one has counted\n", stderr);
 }
 
-/* A place for one more; 0: there is none. One that no VM has any more is free: who was asked by it
- * has been answered long ago. */
-static uint32_t find_place(const struct enforcer *enforcer)
+static int arm(struct enforce *enforce, int (*pump)(void *), void *session, struct error *err)
 {
-	for (uint32_t i = FIRST_SET; i < KES_MAX_SETS; i++)
-		if (!enforcer->sets[i])
-			return i;
-	for (uint32_t i = FIRST_SET; i < KES_MAX_SETS; i++)
-		if (!is_used(enforcer, i))
-			return i;
-	return 0;
+	struct enforcer *enforcer = &enforce->enforcer;
+	struct live_veto_options options = {.keep = enforce->options->keep};
+	int r = live_veto_open(&enforcer->veto, enforce->live, &options, err);
+
+	if (r)
+		return r;
+	enforcer->tables = live_veto_tables(enforcer->veto);
+	r = enforcer_inherit(enforcer, err);
+	if (!r)
+		r = enforcer_prove(enforcer, pump, session, err);
+	if (!r)
+		r = enforcer_set_standard(enforcer, err);
+	return r ? r : live_veto_commit(enforcer->veto, err);
 }
 
-/* Puts it into the kernel, where none like it is. -E2BIG: there is no room. */
-static int install(struct enforcer *enforcer, const struct kes_rule_set *set, uint32_t *ret)
+static int on_start(
+	void *context, struct live *live, int (*pump)(void *), void *session, struct error *err)
 {
-	uint32_t place = find_place(enforcer);
+	struct enforce *enforce = context;
 	int r;
 
-	*ret = 0;
-	if (!set->n_rules)
-		return 0;
-	for (uint32_t i = FIRST_SET; i < KES_MAX_SETS; i++)
-		if (enforcer->sets[i] && !memcmp(enforcer->sets[i], set, sizeof(*set))) {
-			*ret = i;
-			return 0;
-		}
-	if (!place)
-		return -E2BIG;
-	if (!enforcer->sets[place])
-		enforcer->sets[place] = malloc(sizeof(*set));
-	if (!enforcer->sets[place])
-		return -ENOMEM;
-	r = live_gate_set(enforcer->gate, place, set);
+	enforce->live = live;
+	r = arm(enforce, pump, session, err);
 	if (r)
-		return r;
-	*enforcer->sets[place] = *set;
-	*ret = place;
-	return 0;
-}
-
-static int failed(int r, const struct vm *vm, struct error *err)
-{
-	if (r == -E2BIG) {
-		error_set(err, r, "VM %u: more than %d different sets of rules are needed", vm->id,
-			KES_MAX_SETS - 1);
-		error_advise(err, "select VMs by fewer policies");
-		return r;
-	}
-	return error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r));
-}
-
-static int set_standard(struct enforcer *enforcer, struct error *err)
-{
-	_cleanup_free_ struct effective *effective = NULL;
-	uint32_t set;
-	int r = policy_compile_standard(&effective, enforcer->policies, UINT32_MAX, err);
-
-	if (r)
-		return r;
-	r = install(enforcer, &effective->set, &set);
-	if (!r)
-		r = live_gate_standard(
-			enforcer->gate, (struct kes_policed){.set = set, .serial = set}, false);
-	if (r)
-		return error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r));
-	enforcer->standard = set;
-	return 0;
-}
-
-/* Where the VM is, or belongs. */
-static size_t position(const struct enforcer *enforcer, uint32_t vm)
-{
-	size_t low = 0, high = enforcer->n_vms;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (enforcer->vms[middle].vm < vm)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct assigned *find(struct enforcer *enforcer, uint32_t vm)
-{
-	size_t at = position(enforcer, vm);
-	struct assigned *grown;
-
-	if (at < enforcer->n_vms && enforcer->vms[at].vm == vm)
-		return &enforcer->vms[at];
-	grown = reallocarray(enforcer->vms, enforcer->n_vms + 1, sizeof(*grown));
-	if (!grown)
-		return NULL;
-	enforcer->vms = grown;
-	memmove(&grown[at + 1], &grown[at], (enforcer->n_vms - at) * sizeof(*grown));
-	enforcer->n_vms++;
-	grown[at] = (struct assigned){.vm = vm, .set = ~0u, .revision = REVISION_NONE};
-	return &grown[at];
-}
-
-static void tell_assigned(const struct enforcer *enforcer, const struct vm *vm, uint32_t set)
-{
-	uint32_t n = set ? enforcer->sets[set]->n_rules : 0;
-	char label[VM_SHORT_SIZE];
-
-	fprintf(stderr, "kvm-encstat: VM %u %s: %u rule%s\n", vm->id, vm_label_short(vm, label), n,
-		n == 1 ? "" : "s");
-}
-
-static int give_rules(struct enforcer *enforcer, struct assigned *assigned, const struct vm *vm,
-	struct error *err)
-{
-	_cleanup_free_ struct effective *effective = NULL;
-	uint32_t set;
-	int r = policy_compile(&effective, enforcer->policies, vm, err);
-
-	if (r)
-		return r;
-	r = install(enforcer, &effective->set, &set);
-	if (!r)
-		r = live_gate_assign(enforcer->gate, vm->id,
-			(struct kes_policed){.set = set, .serial = set}, &assigned->kvm);
-	if (r == -ENOENT)
-		return 0; /* it has ended */
-	if (r)
-		return failed(r, vm, err);
-	if (assigned->set != set)
-		tell_assigned(enforcer, vm, set);
-	assigned->set = set;
-	return 0;
-}
-
-/* Gives a VM the rules that hold for it, if they may be others than it has. What goes wrong with
- * one VM must not end the veto for all: it stays under those that it has, or those for every VM. */
-static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *err)
-{
-	struct assigned *assigned = find(enforcer, vm->id);
-	struct error what = {};
-
-	if (!assigned)
-		return error_set(err, -ENOMEM, "out of memory");
-	if (assigned->revision == vm->revision)
-		return 0;
-	assigned->revision = vm->revision;
-	if (!give_rules(enforcer, assigned, vm, &what))
-		return 0;
-	enforcer->short_of_rules = true;
-	fprintf(stderr, "kvm-encstat: VM %u does not get its rules, and stays under %s: %s\n",
-		vm->id, assigned->kvm ? "those it has" : "those for every VM", what.text);
-	return 0;
-}
-
-/* VMs that ended have no rules. Both lists are in order of id. */
-static void forget_ended(struct enforcer *enforcer, const struct model *model)
-{
-	size_t kept = 0, at = 0, n = model_vm_count(model);
-
-	for (size_t i = 0; i < enforcer->n_vms; i++) {
-		const struct assigned *assigned = &enforcer->vms[i];
-
-		while (at < n && model_vm(model, at)->id < assigned->vm)
-			at++;
-		if (at < n && model_vm(model, at)->id == assigned->vm && model_vm(model, at)->alive)
-			enforcer->vms[kept++] = *assigned;
-		else if (assigned->kvm)
-			live_gate_forget(enforcer->gate, assigned->vm, assigned->kvm);
-	}
-	enforcer->n_vms = kept;
+		enforce->not_armed = true;
+	else
+		tell_armed(enforce);
+	return r;
 }
 
 static int on_turn(void *context, const struct model *model, struct error *err)
 {
-	struct enforcer *enforcer = context;
-	int r = 0;
+	struct enforce *enforce = context;
+	int r = enforcer_turn(&enforce->enforcer, model, err);
 
-	if (enforcer->ended) {
-		enforcer->ended = false;
-		forget_ended(enforcer, model);
-	}
-	for (size_t i = 0; i < model_vm_count(model) && !r; i++)
-		if (model_vm(model, i)->alive && model_vm(model, i)->known)
-			r = assign(enforcer, model_vm(model, i), err);
-	return r;
+	if (r)
+		return r;
+	r = enforcer_react(&enforce->enforcer, enforce->live, model);
+	return r ? error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r)) : 0;
+}
+
+static int load_fresh(const struct enforce *enforce, struct policies **ret, struct error *err)
+{
+	int r = policies_load(ret, enforce->options->policy ?: POLICY_PATH, err);
+
+	if (!r && !enforce->finds && policies_want(*ret, NEED_FINDINGS))
+		r = error_set(err, -ENOTSUP,
+			"rules about findings are new: they hold after a new start only");
+	return r ? r : check_host(*ret, err);
 }
 
 /* Reads the policies anew. Each VM goes from its old rules to its new ones at once, in the next
  * turn; if the new ones are wrong all stays as it is, which is said. */
 static void on_reload(void *context)
 {
-	struct enforcer *enforcer = context;
-	struct policies *fresh = NULL, *old = enforcer->policies;
+	struct enforce *enforce = context;
+	struct policies *fresh = NULL;
 	struct error err = {};
-	int r = policies_load(&fresh, enforcer->options->policy ?: POLICY_PATH, &err);
+	int r = load_fresh(enforce, &fresh, &err);
 
 	if (!r)
-		r = enforce_check(fresh, &err);
+		r = enforcer_reload(&enforce->enforcer, fresh, &err);
 	if (!r) {
-		enforcer->policies = fresh;
-		r = set_standard(enforcer, &err);
-	}
-	if (r) {
-		enforcer->policies = old;
-		policies_free(&fresh);
-		fprintf(stderr, "kvm-encstat: the old policies go on: %s\n", err.text);
+		fputs("kvm-encstat: the policies were read anew\n", stderr);
 		return;
 	}
-	policies_free(&old);
-	for (size_t i = 0; i < enforcer->n_vms; i++)
-		enforcer->vms[i].revision = REVISION_NONE; /* to be given its rules anew */
-	fputs("kvm-encstat: the policies were read anew\n", stderr);
+	policies_free(&fresh);
+	fprintf(stderr, "kvm-encstat: the old policies go on: %s\n", err.text);
 }
 
-/* ---- the run ---- */
-
-static int on_start(
-	void *context, struct live *live, int (*pump)(void *), void *session, struct error *err)
+static void tell_counts(struct enforcer *enforcer)
 {
-	struct enforcer *enforcer = context;
-	int r = live_gate_open(&enforcer->gate, live, err);
+	char shown[256];
 
-	if (r) {
-		enforcer->not_proved = true;
-		return r;
+	enforcer_count(enforcer);
+	for (size_t i = 0; i < enforcer->n_totals; i++) {
+		const struct rule_count *total = &enforcer->totals[i];
+
+		if (!total->line || total->file >= enforcer->n_files)
+			continue; /* the proof's */
+		fprintf(stderr, "kvm-encstat: %s:%u: decided %llu, monitored %llu\n",
+			escape(enforcer->files[total->file], shown, sizeof(shown)), total->line,
+			(unsigned long long)total->count.decided,
+			(unsigned long long)total->count.monitored);
 	}
-	r = prove(enforcer, pump, session, err);
-	if (!r)
-		r = set_standard(enforcer, err);
-	if (!r)
-		fputs("kvm-encstat: the veto is armed and proved\n", stderr);
-	return r;
+}
+
+static void tell_totals(const struct enforcer *enforcer)
+{
+	struct kes_veto_totals totals = veto_totals(enforcer->tables);
+	uint64_t missed = live_veto_missed(enforcer->veto);
+
+	fprintf(stderr,
+		"kvm-encstat: the veto was asked about %llu hypercalls and %llu changes of "
+		"attributes\n",
+		(unsigned long long)totals.hypercalls, (unsigned long long)totals.changes);
+	if (totals.unreadable_passed || totals.unreadable_refused)
+		fprintf(stderr,
+			"kvm-encstat: changes that could not be read: %llu refused, %llu passed\n",
+			(unsigned long long)totals.unreadable_refused,
+			(unsigned long long)totals.unreadable_passed);
+	if (totals.beyond || totals.busy)
+		fprintf(stderr,
+			"kvm-encstat: %llu requests were beyond what can be counted, and %llu "
+			"found "
+			"an account locked\n",
+			(unsigned long long)totals.beyond, (unsigned long long)totals.busy);
+	if (missed)
+		fprintf(stderr,
+			"kvm-encstat: NOT ASKED %llu times: the kernel passed over its programs\n",
+			(unsigned long long)missed);
 }
 
 static void on_stop(void *context)
 {
-	struct enforcer *enforcer = context;
+	struct enforce *enforce = context;
+	struct enforcer *enforcer = &enforce->enforcer;
 
-	if (enforcer->gate)
-		fprintf(stderr, "kvm-encstat: the veto was asked about %llu hypercalls\n",
-			(unsigned long long)live_gate_asked(enforcer->gate));
-	live_gate_close(&enforcer->gate);
+	if (enforcer->veto && !enforce->not_armed) {
+		tell_counts(enforcer);
+		tell_totals(enforcer);
+		if (enforce->options->keep)
+			fputs("kvm-encstat: enforcement goes on; kvm-encstat policy release ends "
+			      "it\n",
+				stderr);
+	}
+	live_veto_close(&enforcer->veto);
 }
 
-static int on_event(void *context, const struct style *style, const struct event *event)
+static int print_verdict(
+	const struct enforce *enforce, const struct style *style, const struct event *event)
 {
-	struct enforcer *enforcer = context;
-
-	if (enforcer->proving) {
-		watch_proof(enforcer, event);
-		return 0;
-	}
-	enforcer->ended |= event->kind == EVENT_VM_END;
-	if (event->kind != EVENT_VERDICT)
-		return 0;
-	if (enforcer->options->format == FORMAT_JSON)
+	if (enforce->options->format == FORMAT_JSON)
 		event_write_json(stdout, event);
 	else
 		event_write_text(stdout, style, event);
 	return ferror(stdout) ? -EPIPE : 0;
 }
 
+static int on_event(void *context, const struct style *style, const struct event *event)
+{
+	struct enforce *enforce = context;
+	struct enforcer *enforcer = &enforce->enforcer;
+
+	if (enforcer->proving) {
+		enforcer_watch_proof(enforcer, event);
+		return 0;
+	}
+	enforcer->ended |= event->kind == EVENT_VM_END;
+	if (event->kind != EVENT_VERDICT)
+		return 0;
+	enforcer->froze |= event->judgement->action == KES_FREEZE;
+	return print_verdict(enforce, style, event);
+}
+
+static int on_finding(void *context, const struct style *style, const struct finding *finding,
+	enum finding_phase phase)
+{
+	struct enforce *enforce = context;
+
+	(void)style;
+	if (phase == PHASE_BEGIN)
+		enforcer_on_finding(&enforce->enforcer, finding);
+	return 0;
+}
+
 static int finish(
 	void *context, const struct style *style, const struct model *model, struct error *err)
 {
-	const struct enforcer *enforcer = context;
+	const struct enforce *enforce = context;
 
 	(void)style;
 	(void)model;
 	(void)err;
-	return enforcer->short_of_rules ? EXIT_PARTIAL : 0;
+	return enforce->enforcer.short_of_rules ? EXIT_PARTIAL : 0;
 }
 
 static int run(const struct options *options, struct error *err)
 {
-	struct enforcer enforcer = {.options = options};
+	struct enforce enforce = {.options = options};
 	struct reader reader = {
 		.event = on_event,
 		.start = on_start,
@@ -396,46 +247,46 @@ static int run(const struct options *options, struct error *err)
 		.reload = on_reload,
 		.stop = on_stop,
 		.finish = finish,
-		.context = &enforcer,
+		.context = &enforce,
 		.endless = true,
 		.max_ended = 16,
 	};
+	struct policies **policies = &enforce.enforcer.policies;
 	int r = EXIT_FAILED;
 
-	prctl(PR_GET_NAME, enforcer.comm);
-	if (!policies_load(&enforcer.policies, options->policy ?: POLICY_PATH, err)) {
-		if (enforce_check(enforcer.policies, err))
-			enforcer.not_proved = true;
+	if (!policies_load(policies, options->policy ?: POLICY_PATH, err)) {
+		enforce.finds = policies_want(*policies, NEED_FINDINGS);
+		if (enforce.finds)
+			reader.finding = on_finding;
+		if (check_host(*policies, err))
+			enforce.not_armed = true;
 		else
 			r = session_run(options, &reader, true, err);
 	}
-	for (uint32_t i = FIRST_SET; i < KES_MAX_SETS; i++)
-		free(enforcer.sets[i]);
-	free(enforcer.vms);
-	policies_free(&enforcer.policies);
-	return r == EXIT_FAILED && enforcer.not_proved ? EXIT_PARTIAL : r;
+	enforcer_free(&enforce.enforcer);
+	return r == EXIT_FAILED && enforce.not_armed ? EXIT_PARTIAL : r;
 }
 
 const struct command command_enforce = {
 	.name = "enforce",
-	.arguments = "[--policy PATH] [--json] [-- COMMAND ...]",
+	.arguments = "[--policy PATH] [--keep] [--json] [-- COMMAND ...]",
 	.summary = "run with a policy: what it denies is refused",
-	.text = "Refuses hypercalls as the policies say, before KVM acts on them: they fail in the "
-		"guest, and the\n"
-		"VMM never hears of them. Prints each verdict but what is plainly allowed. It "
-		"wants the "
-		"module\n"
-		"kvm_encstat_gate (gate/README.md), and proves on a guest of its own that one "
-		"conversion "
-		"is refused\n"
-		"and six are not, before it says that it is armed. If it cannot be armed or "
-		"proved, or a "
-		"rule cannot\n"
-		"be enforced, it exits 3 and refuses nothing. SIGHUP makes it read the policies "
-		"anew. "
-		"When it\n"
-		"ends, so does the veto.",
-	.options = (OPT_READ & ~(unsigned int)OPT_RESYNC) | OPT_JSON | OPT_POLICY,
+	.text = "Refuses what the policies say, before KVM acts on it. Hypercalls fail in the "
+		"guest, "
+		"and the VMM\n"
+		"never hears of them: with the module kvm_encstat_gate (gate/README.md). Without "
+		"it, VMMs'\n"
+		"changes of memory attributes are refused, and VMs can be frozen. Prints each "
+		"verdict but what\n"
+		"is plainly allowed. It first proves on guests of its own that what is denied is "
+		"refused, and\n"
+		"nothing else. If it cannot be armed or proved, or a rule cannot be enforced here, "
+		"it exits 3 and\n"
+		"refuses nothing. SIGHUP makes it read the policies anew. When it ends, so does "
+		"the veto, but\n"
+		"with --keep: then it goes on until `policy release`, and the next `enforce "
+		"--keep` takes over.",
+	.options = (OPT_READ & ~(unsigned int)OPT_RESYNC) | OPT_JSON | OPT_POLICY | OPT_KEEP,
 	.takes_command = true,
 	.run = run,
 };

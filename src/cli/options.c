@@ -130,6 +130,7 @@ FLAG(set_no_trampolines, no_trampolines)
 FLAG(set_resync, resync)
 FLAG(set_selftest, selftest)
 FLAG(set_findings, findings)
+FLAG(set_keep, keep)
 
 static int set_manual(struct options *options, const char *value, struct error *err)
 {
@@ -221,6 +222,7 @@ static const struct row {
 		set_manual},
 	{OPT_POLICY, 'p', "policy", "PATH",
 		"a file, or a directory of files, instead of " POLICY_PATH, set_policy},
+	{OPT_KEEP, 'k', "keep", NULL, "the veto outlives this process", set_keep},
 	{OPT_ASK, 0, "share", "RANGE", "ask for these pages to become shared: 0x1000+4K",
 		set_share},
 	{OPT_ASK, 0, "private", "RANGE", "ask for these pages to become private", set_private},

@@ -40,6 +40,7 @@ struct options {
 	bool force;
 	bool verbose;
 	bool no_trampolines;
+	bool keep;
 	bool findings;
 	enum severity severity; /* the least that is shown */
 	const char *since;      /* NULL: not given */
@@ -89,6 +90,7 @@ enum option_bit {
 	OPT_POLICY = 1 << 20,
 	OPT_ASK = 1 << 21,
 	OPT_CAPTURE = 1 << 22,
+	OPT_KEEP = 1 << 23,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,

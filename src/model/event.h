@@ -22,7 +22,7 @@ enum event_kind {
 	EVENT_RESET,        /* the VM was reset: npages were shared, and begin anew as private */
 	EVENT_REPRIVATISED, /* nearly all that was shared was made private in one go, as by kexec:
 			       npages are still shared */
-	EVENT_VERDICT,      /* a policy said something about a hypercall: judgement */
+	EVENT_VERDICT,      /* a policy said something about a request, or a finding: judgement */
 	EVENT_TOLD,         /* those before this one are the lines of `events`; the others are for
 			       detectors */
 	EVENT_TIME = EVENT_TOLD, /* nothing happened, but it is later now */
@@ -78,6 +78,8 @@ struct event {
 	const struct kes_host_info *host;
 	const struct kes_resident *resident;
 	const struct kes_judgement *judgement;
+	uint8_t judged;                      /* VERDICT: kes_verdict_flag */
+	const char *policy_file, *would_file; /* VERDICT: of its rules; NULL: none, or not told */
 	bool unsure; /* ATTRIBUTES: what the VMM asked for is not known for certain */
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "kvm_abi.h"
 #include "model/model_private.h"
 
 #include <errno.h>
@@ -249,6 +250,25 @@ static int on_resident(struct model *model, const struct vm *vm, const struct ke
 	return model_emit(model, &event);
 }
 
+/* A piece of the path of a policy's file. */
+static int on_file(struct model *model, const struct kes_record *r)
+{
+	const struct kes_text *text = &r->text;
+	char **file = &model->files[r->vcpu % KES_FILES], *grown;
+	size_t size = *file && r->seq ? strlen(*file) : 0;
+
+	if (text->about != KES_TEXT_FILE || text->size > KES_TEXT_PIECE || r->vcpu >= KES_FILES ||
+		r->seq != size || size + text->size > KES_TEXT_LIMIT)
+		return 0;
+	grown = realloc(*file, size + text->size + 1);
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown + size, text->bytes, text->size);
+	grown[size + text->size] = '\0';
+	*file = grown;
+	return 0;
+}
+
 /* It tells what was decided; what came of it is told by others, or, if it was refused, by nobody.
  */
 static int on_verdict(struct model *model, struct vm *vm, const struct kes_record *r)
@@ -260,9 +280,17 @@ static int on_verdict(struct model *model, struct vm *vm, const struct kes_recor
 	event.npages = judgement->npages;
 	event.attrs = judgement->attrs;
 	event.nr = judgement->nr;
-	event.to = conversion_target(model->options.abi, judgement->attrs);
 	event.judgement = judgement;
-	if (judgement->set && judgement->action >= KES_DENY) { /* set 0 is a proof's */
+	event.judged = r->flags;
+	event.to = r->flags & KES_F_CHANGE
+			   ? (judgement->attrs & KES_ATTRIBUTE_PRIVATE ? PAGE_PRIVATE : PAGE_SHARED)
+			   : conversion_target(model->options.abi, judgement->attrs);
+	if (judgement->line)
+		event.policy_file = model->files[judgement->file];
+	if (judgement->would_line)
+		event.would_file = model->files[judgement->would_file];
+	/* set 0 is a proof's */
+	if (judgement->set && judgement->action >= KES_DENY && r->kind == KES_VERDICT) {
 		vm->totals.vetoed++;
 		model->totals.ledger.vetoed++;
 	}
@@ -272,6 +300,8 @@ static int on_verdict(struct model *model, struct vm *vm, const struct kes_recor
 static int apply_to_host(struct model *model, const struct kes_record *r)
 {
 	switch (r->kind) {
+	case KES_TEXT:
+		return on_file(model, r);
 	case KES_TIME:
 		return on_time(model, r);
 	case KES_HOST_INFO:
@@ -350,6 +380,7 @@ static int apply(struct model *model, const struct kes_record *r)
 	case KES_RESIDENT:
 		return on_resident(model, vm, r);
 	case KES_VERDICT:
+	case KES_REACTION:
 		return on_verdict(model, vm, r);
 	case KES_LOSS:
 		return on_loss(model, vm, r);
@@ -403,6 +434,8 @@ void model_free(struct model **pointer)
 	for (size_t i = 0; i < model->n_vms; i++)
 		vm_free(&model->vms[i]);
 	free(model->vms);
+	for (size_t i = 0; i < KES_FILES; i++)
+		free(model->files[i]);
 	processes_free(&model->processes);
 	free(model);
 	*pointer = NULL;

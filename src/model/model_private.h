@@ -18,6 +18,7 @@ struct model {
 	struct processes processes;
 	uint64_t now_ns; /* of the latest record */
 	struct model_totals totals;
+	char *files[KES_FILES]; /* of policies, as verdicts number them; NULL: not told */
 };
 
 /* Fills in now_ns, and tells it. */

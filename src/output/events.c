@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "output/output.h"
+#include "output/verdict.h"
 #include "policy/policy.h"
 
 /* Which fields mean something for a kind. */
@@ -51,13 +52,6 @@ _Static_assert(ARRAY_SIZE(traits) == EVENT_TOLD, "traits for each kind of event 
 static unsigned int fields_of(const struct event *event)
 {
 	return event->kind < EVENT_TOLD ? traits[event->kind] : 0;
-}
-
-/* kes_action; policy/ has the names of its own enum, and this is a number from outside. */
-static const char *action_word(uint8_t action)
-{
-	return action < KES_ACTIONS ? action_name((enum kes_action)action)
-				    : "do what is newer than this program";
 }
 
 /* ---- JSON ---- */
@@ -117,15 +111,8 @@ json_object *event_json(const struct event *event)
 		json_add_string(object, "commit", commit_name(event->commit));
 		json_add_u64(object, "committed", event->committed);
 	}
-	if (event->judgement) {
-		json_add_string(object, "action", action_word(event->judgement->action));
-		if (event->judgement->line)
-			json_add_u64(object, "line", event->judgement->line);
-		if (event->judgement->would_line) {
-			json_add_string(object, "would", action_word(event->judgement->would));
-			json_add_u64(object, "would_line", event->judgement->would_line);
-		}
-	}
+	if (event->judgement)
+		event_verdict_json(object, event);
 	if (has & HAS_PAGES)
 		json_add_u64(object, "shared_pages", event->npages);
 	if (event->unsure)
@@ -212,19 +199,6 @@ static void write_change(FILE *out, const struct event *event)
 		fputs(", arguments not certain", out);
 }
 
-static void write_verdict(FILE *out, const struct kes_judgement *judgement)
-{
-	if (!judgement)
-		return;
-	if (judgement->rule != KES_NO_RULE)
-		fprintf(out, ", policy: %s", action_word(judgement->action));
-	if (judgement->line)
-		fprintf(out, " (line %u)", judgement->line);
-	if (judgement->would_line)
-		fprintf(out, ", monitored policy: would %s (line %u)",
-			action_word(judgement->would), judgement->would_line);
-}
-
 static void write_outcome(FILE *out, const struct event *event)
 {
 	char text[24];
@@ -248,7 +222,8 @@ static void write_outcome(FILE *out, const struct event *event)
 			bytes_exact(event->npages << 12, text));
 		break;
 	case EVENT_VERDICT:
-		write_verdict(out, event->judgement);
+		if (event->judgement)
+			event_verdict_text(out, event);
 		break;
 	case EVENT_DENIED:
 		fprintf(out, ", VMM answered %lld", (long long)event->ret);

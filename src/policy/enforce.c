@@ -3,62 +3,54 @@
 
 #include <errno.h>
 
-/* What a veto of hypercalls cannot do, or this version does not; NULL: it can. */
-static const char *obstacle(const struct policy_rule *rule)
+static const struct policy_rule *find_user(const struct policies *policies)
 {
-	const struct kes_rule *c = &rule->compiled;
-
-	if (rule->findings)
-		return "about findings";
-	if (c->action == KES_FREEZE)
-		return "that freeze a VM";
-	if (c->askers & KES_BY_VMM)
-		return "about what the VMM does by itself";
-	if (c->conversions.per_second || c->pages.per_second)
-		return "about rates";
-	if (c->shared_above != KES_FOREVER || c->percent)
-		return "about how much is shared";
+	for (size_t i = 0; i < policies->n; i++)
+		for (size_t k = 0; k < policies->list[i].n_rules; k++)
+			if (policies->list[i].rules[k].compiled.user)
+				return &policies->list[i].rules[k];
 	return NULL;
 }
 
-int enforce_check(const struct policies *policies, struct error *err)
+const struct policy_rule *enforce_wants_gate(const struct policies *policies, const char **ret_why)
 {
-	for (size_t i = 0; i < policies->n; i++)
-		for (size_t k = 0; k < policies->list[i].n_rules; k++) {
-			const struct policy_rule *rule = &policies->list[i].rules[k];
-			const char *what = obstacle(rule);
+	const struct policy_rule *rule = policies_want(policies, NEED_AMOUNTS);
 
-			if (!what)
-				continue;
-			error_set(err, -ENOTSUP,
-				"%s:%u: rules %s cannot be enforced by this version", rule->file,
-				rule->line, what);
-			error_advise(err,
-				"policy test tries them on recorded traffic; take them out to "
-				"enforce the others");
-			return -ENOTSUP;
-		}
-	return 0;
+	*ret_why = "how much is shared is counted";
+	if (rule)
+		return rule;
+	*ret_why = "hypercalls that convert nothing are seen";
+	rule = policies_want(policies, NEED_HYPERCALLS);
+	if (rule)
+		return rule;
+	*ret_why = "it is known which mode of the guest asks";
+	return find_user(policies);
 }
 
-void enforce_proof(struct kes_rule_set *set, struct frames range)
+static struct policy_rule proof_rule(const struct frames *range, enum kes_action action)
 {
-	static const struct policy policy = {.mode = KES_ENFORCE};
-	struct policy_rule rule = {
+	return (struct policy_rule){
 		.compiled =
 			{
 				.larger = KES_FOREVER,
 				.shared_above = KES_FOREVER,
-				.action = KES_DENY,
+				.action = (uint8_t)action,
 				.asks = KES_ASK_SHARED,
-				.askers = KES_BY_GUEST,
+				.askers = KES_BY_GUEST | KES_BY_VMM,
 				.numbers = ~0u,
 				.err = -EPERM,
 			},
-		.touches = &range,
+		.touches = (struct frames *)(uintptr_t)range, /* only read */
 		.n_touches = 1,
 	};
-	struct rule_source source = {&policy, &rule};
+}
 
-	policy_compile_rules(set, &source, 1); /* one rule with one range always fits */
+void enforce_proof(struct kes_rule_set *set, struct frames denied, struct frames freezes)
+{
+	static const struct policy policy = {.mode = KES_ENFORCE};
+	struct policy_rule deny = proof_rule(&denied, KES_DENY);
+	struct policy_rule freeze = proof_rule(&freezes, KES_FREEZE);
+	const struct rule_source sources[] = {{&policy, &deny}, {&policy, &freeze}};
+
+	policy_compile_rules(set, sources, 2); /* so few always fit */
 }

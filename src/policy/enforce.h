@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What of a policy can be enforced by a veto of hypercalls, and how such a veto is proved. */
+/* What of a policy needs which level of the veto, and by what rules a veto is proved. */
 #ifndef POLICY_ENFORCE_H
 #define POLICY_ENFORCE_H
 
 #include "policy/policy.h"
 
-/* -ENOTSUP with err filled: a rule wants what such a veto cannot do, or not yet. */
-int enforce_check(const struct policies *policies, struct error *err);
+/* A rule that only the gate can enforce, level 2, and (why) what about it; NULL: none does. */
+const struct policy_rule *enforce_wants_gate(const struct policies *policies, const char **ret_why);
 
-/* One rule, for a proof: the ranges may not become shared. */
-void enforce_proof(struct kes_rule_set *set, struct frames range);
+/* For a proof, of guests and VMMs alike: denied may not become shared, and whoever shares any of
+ * freezes is frozen. */
+void enforce_proof(struct kes_rule_set *set, struct frames denied, struct frames freezes);
 
 #endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What of the veto is pinned in the BPF file system: tables, by their names, so that other commands
+ * reach them; and with --keep the links, "link_NAME", so that programs stay attached without a
+ * tool. A new tool puts its own pins over the old ones, each by a rename: there is no time at which
+ * nobody refuses.
+ */
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "capture/veto_private.h"
+
+#define BPFFS       "/sys/fs/bpf"
+#define BPFFS_MAGIC 0xcafe4a11
+#define LINK        "link_"
+#define NEW         "_new" /* not yet in its place; the file system allows no dots */
+#define PATH_SIZE   128
+
+static void pin_path(char path[PATH_SIZE], const char *prefix, const char *name, const char *suffix)
+{
+	snprintf(path, PATH_SIZE, VETO_PINS "/%s%s%s", prefix, name, suffix);
+}
+
+int veto_pins_lock(struct live_veto *veto, struct error *err)
+{
+	veto->lock = open(BPFFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (veto->lock < 0)
+		return error_set(err, -errno, "%s cannot be opened: %s", BPFFS, strerror(errno));
+	if (!flock(veto->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	error_set(err, -EBUSY, "another kvm-encstat enforces on this host");
+	error_advise(err, "end that one; or give it the policies, and SIGHUP");
+	return -EBUSY;
+}
+
+/* ---- what is there ---- */
+
+typedef void (*pin_fn)(const char *path, const char *name);
+
+static void each_pin(pin_fn fn)
+{
+	DIR *dir = opendir(VETO_PINS);
+	struct dirent *entry;
+	char path[sizeof(VETO_PINS) + sizeof(entry->d_name)];
+
+	while (dir && (entry = readdir(dir))) {
+		if (*entry->d_name == '.')
+			continue;
+		snprintf(path, sizeof(path), VETO_PINS "/%s", entry->d_name);
+		fn(path, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void remove_pin(const char *path, const char *name)
+{
+	(void)name;
+	unlink(path);
+}
+
+void veto_pins_remove(void)
+{
+	each_pin(remove_pin);
+	rmdir(VETO_PINS);
+}
+
+bool veto_is_kept(void)
+{
+	DIR *dir = opendir(VETO_PINS);
+	struct dirent *entry;
+	bool kept = false;
+
+	while (dir && !kept && (entry = readdir(dir)))
+		kept = !strncmp(entry->d_name, LINK, sizeof(LINK) - 1);
+	if (dir)
+		closedir(dir);
+	return kept;
+}
+
+int veto_pins_find(struct live_veto *veto, bool keep, struct error *err)
+{
+	struct veto_tables tables;
+	struct error why = {};
+
+	if (!veto_is_kept()) {
+		veto_pins_remove(); /* tables of a tool that was killed */
+		return 0;
+	}
+	if (!keep) {
+		error_set(err, -EBUSY, "an earlier kvm-encstat enforce --keep still enforces");
+		error_advise(err, "enforce --keep takes over from it; kvm-encstat policy release "
+				  "ends it");
+		return -EBUSY;
+	}
+	/* Another version's tables are left to its programs, until these here are proved. */
+	veto->took_over = !veto_tables_open(&tables, &why);
+	if (veto->took_over) {
+		(void)veto_settings(&tables, &veto->previous); /* they were read just now */
+		veto_tables_close(&tables);
+	}
+	return 0;
+}
+
+void veto_share_pins(struct live_veto *veto)
+{
+	for (int i = 0; i < VETO_TABLES; i++) {
+		struct bpf_map *map =
+			bpf_object__find_map_by_name(veto->skeleton->obj, veto_table_names[i]);
+		char path[PATH_SIZE];
+
+		if (i == VETO_SETTINGS || !map)
+			continue;
+		pin_path(path, "", veto_table_names[i], "");
+		_cleanup_close_ int fd = bpf_obj_get(path);
+		if (fd >= 0)
+			bpf_map__reuse_fd(map, fd);
+	}
+}
+
+/* ---- pinning ---- */
+
+static int make_place(struct error *err)
+{
+	struct statfs fs;
+
+	if (!statfs(BPFFS, &fs) && (unsigned int)fs.f_type != BPFFS_MAGIC) {
+		error_set(err, -ENOENT, "no BPF file system is mounted at " BPFFS);
+		error_advise(err, "mount -t bpf bpf " BPFFS);
+		return -ENOENT;
+	}
+	if (mkdir(VETO_PINS, 0700) && errno != EEXIST)
+		return error_set(err, -errno, "%s cannot be made: %s", VETO_PINS, strerror(errno));
+	return 0;
+}
+
+static int pin_over(int fd, const char *prefix, const char *name)
+{
+	char path[PATH_SIZE], temporary[PATH_SIZE];
+
+	pin_path(path, prefix, name, "");
+	pin_path(temporary, prefix, name, NEW);
+	unlink(temporary);
+	if (bpf_obj_pin(fd, temporary))
+		return -errno;
+	return rename(temporary, path) ? -errno : 0;
+}
+
+static bool is_ours(const struct live_veto *veto, const char *name)
+{
+	for (size_t i = 0; i < veto->n_links; i++) {
+		struct bpf_program *program;
+		size_t at = 0;
+
+		bpf_object__for_each_program(program, veto->skeleton->obj)
+		{
+			if (!bpf_program__autoload(program) || at++ != i)
+				continue;
+			if (!strcmp(bpf_program__name(program), name))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Programs of an earlier tool that this one does not have. */
+static void remove_foreign_links(const struct live_veto *veto)
+{
+	DIR *dir = opendir(VETO_PINS);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, LINK, sizeof(LINK) - 1) ||
+			(veto->keep && is_ours(veto, entry->d_name + sizeof(LINK) - 1)))
+			continue;
+		unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static int pin_links(struct live_veto *veto)
+{
+	struct bpf_program *program;
+	size_t i = 0;
+	int r = 0;
+
+	bpf_object__for_each_program(program, veto->skeleton->obj)
+	{
+		if (!bpf_program__autoload(program) || r)
+			continue;
+		r = pin_over(bpf_link__fd(veto->links[i++]), LINK, bpf_program__name(program));
+	}
+	return r;
+}
+
+int veto_pins_write(struct live_veto *veto, struct error *err)
+{
+	int r = make_place(err);
+
+	if (r == -ENOENT && !veto->keep) {
+		*err = (struct error){}; /* then policy show and release cannot reach it */
+		return 0;
+	}
+	if (r)
+		return r;
+	for (int i = 0; i < VETO_TABLES && !r; i++)
+		r = pin_over(veto->tables.fd[i], "", veto_table_names[i]);
+	if (!r && veto->keep)
+		r = pin_links(veto);
+	if (r)
+		return error_set(err, r, "pinning in " VETO_PINS " failed: %s", strerror(-r));
+	remove_foreign_links(veto);
+	return 0;
+}
+
+int veto_unpin(struct error *err)
+{
+	struct veto_tables tables;
+	struct error why = {};
+
+	if (!veto_is_kept()) {
+		error_set(err, -ENOENT, "nothing is kept here");
+		return -ENOENT;
+	}
+	if (!veto_tables_open(&tables, &why)) {
+		(void)veto_release_all(&tables);
+		veto_tables_close(&tables);
+	}
+	veto_pins_remove();
+	if (live_veto_has_module())
+		(void)veto_write_armed(false);
+	return 0;
+}

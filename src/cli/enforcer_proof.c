@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Armed means proved: a guest of the tool's own is refused, and let through, before any other is.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/cleanup.h"
+#include "cli/canary.h"
+#include "cli/enforcer.h"
+#include "policy/enforce.h"
+
+#define PROOF_MS    3000
+#define PROOF_TRIES 100 /* looks at the ring, after the guest has ended */
+
+/* What the guest of hypercalls converts (see canary.c): the pages that are refused once, and six
+ * more times others. */
+#define PROOF_OTHERS 6
+
+/* Under these rules only the tool's children are judged, and nothing of it is told as an
+ * operator's. */
+static int begin(struct enforcer *enforcer, struct error *err)
+{
+	_cleanup_free_ struct kes_rule_set *set = malloc(sizeof(*set));
+	struct kes_veto settings = enforcer->settings;
+	uint32_t place;
+	int r;
+
+	if (!set)
+		return error_set(err, -ENOMEM, "out of memory");
+	enforce_proof(set, (struct frames){CANARY_DENIED_GFN, CANARY_DENIED_PAGES},
+		(struct frames){CANARY_FREEZES_GFN, CANARY_FREEZES_PAGES});
+	r = enforcer_install(enforcer, set, &place);
+	if (!r) {
+		settings.proving = 1;
+		settings.standard[0] = (struct kes_policed){.set = place};
+		r = veto_write_settings(enforcer->tables, &settings);
+	}
+	return r ? error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r)) : 0;
+}
+
+/* ---- level 2: seven hypercalls, of which one is refused ---- */
+
+void enforcer_watch_proof(struct enforcer *enforcer, const struct event *event)
+{
+	struct proof *proof = &enforcer->proof;
+	bool about = event->gpa >> 12 == CANARY_DENIED_GFN && event->npages == CANARY_DENIED_PAGES;
+
+	if (!event->vm || strcmp(event->vm->comm, proof->comm))
+		return;
+	if (event->kind == EVENT_VERDICT)
+		proof->refused += about && event->judgement->action == KES_DENY;
+	else if (event->kind == EVENT_CONVERTED && about)
+		proof->slipped++;
+	else if (event->kind == EVENT_CONVERTED)
+		proof->passed++;
+}
+
+static bool is_proved(const struct proof *proof)
+{
+	return proof->refused == 1 && proof->passed == PROOF_OTHERS && !proof->slipped;
+}
+
+/* Seen from the verdict, and from what its VMM was asked. */
+static int prove_gate(
+	struct enforcer *enforcer, int (*pump)(void *), void *session, struct error *err)
+{
+	struct proof *proof = &enforcer->proof;
+	enum canary_result result;
+	int r = 0;
+
+	prctl(PR_GET_NAME, proof->comm);
+	result = canary_run(CANARY_CALLS, PROOF_MS);
+	for (int i = 0; i < PROOF_TRIES && !r && !is_proved(proof); i++)
+		r = pump(session);
+	if (!r && result == CANARY_DONE && is_proved(proof))
+		return 0;
+	error_set(err, -ENOTSUP,
+		"the veto is not proved: of a guest's own seven conversions %llu were refused and "
+		"%llu went on, where 1 and 6 should",
+		(unsigned long long)proof->refused,
+		(unsigned long long)(proof->passed + proof->slipped));
+	return -ENOTSUP;
+}
+
+/* ---- level 1: ioctls, and KVM_RUN of a frozen VM ---- */
+
+static int release_all(struct enforcer *enforcer)
+{
+	uint64_t kept_out = veto_totals(enforcer->tables).kept_out;
+
+	return kept_out ? veto_release_all(enforcer->tables) : -ENOENT;
+}
+
+/* Its VMM sees one call refused and another one not; then it is frozen, and sees KVM_RUN refused
+ * until it is released. Its exit status says so. */
+static int prove_ioctls(struct enforcer *enforcer, struct error *err)
+{
+	struct canary canary;
+	enum canary_result result = canary_start(&canary, CANARY_REFUSED, PROOF_MS);
+	int r = 0;
+
+	if (result == CANARY_DONE) {
+		r = release_all(enforcer);
+		result = canary_end(&canary);
+	}
+	if (!r && result == CANARY_DONE)
+		return 0;
+	error_set(err, -ENOTSUP,
+		"the veto is not proved: the calls of a VMM of our own were not refused and let "
+		"through as they should be (%d)",
+		r ? r : (int)result);
+	return -ENOTSUP;
+}
+
+int enforcer_prove(struct enforcer *enforcer, int (*pump)(void *), void *session, struct error *err)
+{
+	int r = begin(enforcer, err);
+
+	if (r)
+		return r;
+	enforcer->proving = true;
+	if (live_veto_has(enforcer->veto, VETO_GATE, NULL))
+		r = prove_gate(enforcer, pump, session, err);
+	if (!r)
+		r = prove_ioctls(enforcer, err);
+	if (!r)
+		r = pump(session); /* what it left on the ring is not an operator's */
+	enforcer->proving = false;
+	if (r == -ENOTSUP)
+		error_advise(err, "kvm-encstat doctor --selftest shows what this host can do");
+	return r;
+}
