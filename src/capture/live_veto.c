@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "bpf/observe.skel.h"
 #include "capture/live_private.h"
-#include "capture/veto_private.h"
+#include "capture/live_veto_private.h"
 
 #define MODULE "/sys/module/kvm_encstat_gate"
 

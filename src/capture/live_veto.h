@@ -14,7 +14,7 @@
 #define CAPTURE_LIVE_VETO_H
 
 #include "capture/live.h"
-#include "capture/veto_tables.h"
+#include "capture/live_veto_tables.h"
 
 #define VETO_PINS "/sys/fs/bpf/kvm-encstat"
 

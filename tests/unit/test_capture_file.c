@@ -272,7 +272,7 @@ static void test_describes_itself(void **state)
 	assert_true(json_object_object_get_ex(format, "fields", &value));
 	assert_int_equal(json_object_array_length(value), 7);
 	assert_true(json_object_object_get_ex(format, "kinds", &value));
-	assert_int_equal(json_object_array_length(value), 20);
+	assert_int_equal(json_object_array_length(value), 21);
 	json_object_put(root);
 }
 

@@ -3,8 +3,8 @@
  * The tables of the veto, as file descriptors: those of programs that run in this process, or those
  * that are pinned. include/veto.h says what is in them.
  */
-#ifndef CAPTURE_VETO_TABLES_H
-#define CAPTURE_VETO_TABLES_H
+#ifndef CAPTURE_LIVE_VETO_TABLES_H
+#define CAPTURE_LIVE_VETO_TABLES_H
 
 #include <linux/types.h>
 #include <stdbool.h>

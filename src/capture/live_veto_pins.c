@@ -16,7 +16,7 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
-#include "capture/veto_private.h"
+#include "capture/live_veto_private.h"
 
 #define BPFFS       "/sys/fs/bpf"
 #define BPFFS_MAGIC 0xcafe4a11

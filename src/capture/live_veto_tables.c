@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "capture/veto_tables.h"
+#include "capture/live_veto_tables.h"
 
 #include <bpf/bpf.h>
 #include <dirent.h>

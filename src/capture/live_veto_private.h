@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between live_veto.c (programs) and veto_pins.c (what outlives the tool). */
-#ifndef CAPTURE_VETO_PRIVATE_H
-#define CAPTURE_VETO_PRIVATE_H
+/* Between live_veto.c (programs) and live_veto_pins.c (what outlives the tool). */
+#ifndef CAPTURE_LIVE_VETO_PRIVATE_H
+#define CAPTURE_LIVE_VETO_PRIVATE_H
 
 #include "bpf/veto.skel.h"
 #include "capture/live_veto.h"
