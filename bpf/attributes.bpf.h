@@ -12,13 +12,11 @@
 #define BPF_ATTRIBUTES_H
 
 #include "file.bpf.h"
+#include "ioctl.bpf.h"
 #include "kvm_abi.h"
 #include "memslots.bpf.h"
 #include "mutex.bpf.h"
 #include "vm.bpf.h"
-
-#define NR_IOCTL      16 /* arch/x86/entry/syscalls/syscall_64.tbl */
-#define NR_IOCTL_I386 54
 
 /* struct task_struct * -> its call */
 struct {
@@ -160,17 +158,6 @@ static __noinline int call_entered(u32 fd, u64 arg)
 			__sync_fetch_and_add(&vm->calls, -1);
 	}
 	return 0;
-}
-
-/* Whether the current thread is in a call that sets attributes, by its registers. */
-static __always_inline bool in_call(struct task_struct *task)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	u64 nr = BPF_CORE_READ(regs, orig_ax) & ~0x40000000ull; /* x32's bit */
-
-	if (nr == NR_IOCTL)
-		return (u32)BPF_CORE_READ(regs, si) == KES_SET_MEMORY_ATTRIBUTES;
-	return nr == NR_IOCTL_I386 && (u32)BPF_CORE_READ(regs, cx) == KES_SET_MEMORY_ATTRIBUTES;
 }
 
 /* KVM holds its lock and is about to set attributes of frames [start, end), unless the caller came

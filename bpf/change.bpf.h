@@ -9,10 +9,19 @@
 #define BPF_CHANGE_H
 
 #include "file.bpf.h"
+#include "ioctl.bpf.h"
 #include "kvm_abi.h"
 #include "mutex.bpf.h"
 #include "state.bpf.h"
 #include "xarray.bpf.h"
+
+/* struct task_struct * -> what its call was judged by, and let through */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KES_MAX_CALLS);
+	__type(key, u64);
+	__type(value, struct memory_attributes);
+} judged SEC(".maps");
 
 #define MAX_VCPUS 4096 /* KVM_MAX_VCPUS can be configured so high */
 

@@ -52,11 +52,14 @@ struct kvm {
 
 #define VCPU_REGS_RIP 16 /* arch/x86/include/asm/kvm_host.h, enum kvm_reg */
 
+struct kvm_vcpu;
+
 struct kvm_vcpu_arch {
 	unsigned long regs[17];
 	unsigned long cr0;
 	u64 efer;
 	bool guest_state_protected;
+	int (*complete_userspace_io)(struct kvm_vcpu *vcpu);
 	int last_vmentry_cpu; /* -1: it never ran */
 };
 

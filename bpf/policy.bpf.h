@@ -214,7 +214,8 @@ static __always_inline void fill_verdict(
 		r->judgement.would_line = would->line;
 		r->judgement.would_file = would->file;
 	}
-	if (d->flags & KES_F_CHANGE && d->verdict.action >= KES_DENY)
+	if (d->flags & KES_F_CHANGE && !(d->flags & KES_F_REPLACED) &&
+		d->verdict.action >= KES_DENY)
 		r->judgement.err = -refusal_errno(set, d->verdict.rule);
 }
 

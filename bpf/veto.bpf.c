@@ -194,16 +194,24 @@ int BPF_PROG(on_gate, struct kvm_vcpu *kvm_vcpu, unsigned long nr, unsigned long
 	return 0;
 }
 
-/* What the VMM answered is in the run page, if this is about the request that was let through. */
-static __always_inline u32 answer_of(u64 run, const struct kes_flight *flight)
+/* Whether KVM waits for the VMM to complete something: a VMM may write what it likes into the run
+ * page, but not that. */
+static __always_inline bool is_to_complete(u64 vcpu)
 {
-	struct kvm_run_hypercall call = {};
-	u32 reason = read_u32(run + KVM_RUN_EXIT_REASON);
+	return read_u64(MEMBER(MEMBER(vcpu, kvm_vcpu, arch), kvm_vcpu_arch, complete_userspace_io));
+}
 
-	if (bpf_probe_read_kernel(&call, sizeof(call), (void *)(run + KVM_RUN_EXIT_OFFSET)))
+/* What the VMM answered is in the run page, if this is about the request that was let through:
+ * other exits that are to be completed have other things where it is. */
+static __always_inline u32 answer_of(u64 vcpu, const struct kes_flight *flight)
+{
+	u64 run = read_u64(MEMBER(vcpu, kvm_vcpu, run));
+	struct kvm_run_hypercall call = {};
+
+	if (!is_to_complete(vcpu) ||
+		bpf_probe_read_kernel(&call, sizeof(call), (void *)(run + KVM_RUN_EXIT_OFFSET)))
 		return KES_FLIGHT_FAILED;
-	return reason == KES_EXIT_HYPERCALL && call.nr == KES_HC_MAP_GPA_RANGE &&
-			       call.args[0] >> 12 == flight->gfn &&
+	return call.nr == KES_HC_MAP_GPA_RANGE && call.args[0] >> 12 == flight->gfn &&
 			       call.args[1] == flight->npages && !call.ret
 		       ? KES_FLIGHT_DONE
 		       : KES_FLIGHT_FAILED;
@@ -235,7 +243,7 @@ int BPF_PROG(on_entry, struct kvm_vcpu *kvm_vcpu)
 	flight = bpf_map_lookup_elem(&flights, &key);
 	if (!flight || flight->status != KES_FLIGHT_PENDING)
 		return 0;
-	flight->status = answer_of(read_u64(MEMBER(vcpu, kvm_vcpu, run)), flight);
+	flight->status = answer_of(vcpu, flight);
 	if (state && flight->counted && key.vcpu < KES_MAX_COUNTED_VCPUS)
 		__sync_fetch_and_or(
 			&state->answered[key.vcpu / 64 & (KES_MAX_COUNTED_VCPUS / 64 - 1)],
@@ -321,6 +329,23 @@ static __always_inline void judge_unreadable(const struct kes_rule_set *set, str
 			1);
 }
 
+static __always_inline void describe_change(
+	struct decision *d, u64 kvm, const struct memory_attributes *arguments)
+{
+	fill_change(&d->ask, kvm, arguments);
+	d->attrs = (u32)arguments->attributes;
+	d->ask.now_ns = bpf_ktime_get_ns();
+	if (d->ask.asker == KES_BY_VMM)
+		d->flags |= KES_F_BY_VMM;
+}
+
+static __always_inline void remember_arguments(const struct memory_attributes *arguments)
+{
+	u64 key = (u64)bpf_get_current_task_btf();
+
+	bpf_map_update_elem(&judged, &key, arguments, BPF_ANY);
+}
+
 static __always_inline long decide_change(
 	const struct kes_veto *v, u64 kvm, const struct memory_attributes *arguments)
 {
@@ -334,12 +359,9 @@ static __always_inline long decide_change(
 	if (totals)
 		__sync_fetch_and_add(&totals->changes, 1);
 	if (arguments) {
-		fill_change(&d.ask, kvm, arguments);
-		d.attrs = (u32)arguments->attributes;
-		d.ask.now_ns = bpf_ktime_get_ns();
-		if (d.ask.asker == KES_BY_VMM)
-			d.flags |= KES_F_BY_VMM;
-		else if (v->gate && was_let_through(kvm, &d.ask))
+		remember_arguments(arguments);
+		describe_change(&d, kvm, arguments);
+		if (v->gate && d.ask.asker == KES_BY_GUEST && was_let_through(kvm, &d.ask))
 			return 0; /* it was judged when the guest asked */
 		judge_change(v, set, &which, kvm, &d);
 	} else {
@@ -417,4 +439,42 @@ SEC("lsm/file_ioctl_compat")
 long BPF_PROG(lsm_compat_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
 {
 	return is_ours(cmd) ? on_vm_ioctl(file, cmd, arg, false) : 0;
+}
+
+/* ---- what KVM took, under its lock: too late to refuse, but not to tell ---- */
+
+/* A VMM that changes its arguments after they were judged is caught here. What it was not allowed
+ * came to be, so that the VM is frozen. */
+SEC("fentry/kvm_range_has_memory_attributes")
+int BPF_PROG(on_taken, struct kvm *vm, u64 start, u64 end, u64 mask, u64 attributes)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 key = (u64)task, kvm = (u64)vm;
+	struct memory_attributes *seen,
+		taken = {.gpa = start << 12, .size = (end - start) << 12, .attributes = attributes};
+	struct decision d = {.flags = KES_F_CHANGE | KES_F_REPLACED};
+	struct kes_veto_totals *totals = the_totals();
+	struct kes_veto *v = the_veto();
+	struct kes_policed which;
+	struct kes_rule_set *set;
+	bool same;
+
+	seen = bpf_map_lookup_elem(&judged, &key);
+	if (!seen || !v || !in_call(task))
+		return 0;
+	same = seen->gpa == taken.gpa && seen->size == taken.size && seen->attributes == attributes;
+	bpf_map_delete_elem(&judged, &key);
+	set = same ? NULL : find_rules(v, kvm, &which);
+	if (!set)
+		return 0;
+	describe_change(&d, kvm, &taken);
+	judge_plainly(set, &d);
+	if (d.verdict.action < KES_DENY)
+		return 0;
+	d.verdict.action = KES_FREEZE;
+	if (totals)
+		__sync_fetch_and_add(&totals->replaced, 1);
+	note(kvm, set, &which, &d, 0);
+	freeze(v, kvm);
+	return 0;
 }

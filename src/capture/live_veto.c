@@ -113,6 +113,8 @@ static void choose_programs(struct live_veto *veto, enum form form)
 		has_function(lsm ? "bpf_lsm_file_ioctl_compat" : "security_file_ioctl_compat");
 
 	bpf_program__set_autoload(veto->skeleton->progs.on_gate, veto->armed);
+	bpf_program__set_autoload(veto->skeleton->progs.on_taken,
+		veto->live->hooks[LIVE_CALL_LOCKED].state >= HOOK_STANDBY);
 	bpf_program__set_autoload(veto->skeleton->progs.lsm_ioctl, form == FORM_SLEEPS);
 	bpf_program__set_autoload(veto->skeleton->progs.lsm_plain_ioctl, form == FORM_LSM);
 	bpf_program__set_autoload(veto->skeleton->progs.lsm_compat_ioctl, lsm && compat);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
@@ -29,19 +30,68 @@ static void pin_path(char path[PATH_SIZE], const char *prefix, const char *name,
 	snprintf(path, PATH_SIZE, VETO_PINS "/%s%s%s", prefix, name, suffix);
 }
 
+/* ---- one tool at a time ---- */
+
+static int lock_pins(int *ret, struct error *err)
+{
+	_cleanup_close_ int fd = open(BPFFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	int r = fd < 0 ? -errno : 0;
+
+	if (r) {
+		error_set(err, r, "%s cannot be opened: %s", BPFFS, strerror(-r));
+		if (r == -EACCES)
+			error_advise(err, "run as root");
+		return r;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return -EBUSY;
+	*ret = TAKE_FD(fd);
+	return 0;
+}
+
 int veto_pins_lock(struct live_veto *veto, struct error *err)
 {
-	veto->lock = open(BPFFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (veto->lock < 0)
-		return error_set(err, -errno, "%s cannot be opened: %s", BPFFS, strerror(errno));
-	if (!flock(veto->lock, LOCK_EX | LOCK_NB))
-		return 0;
-	error_set(err, -EBUSY, "another kvm-encstat enforces on this host");
+	int r = lock_pins(&veto->lock, err);
+
+	if (r != -EBUSY)
+		return r;
+	error_set(err, r, "another kvm-encstat enforces on this host");
 	error_advise(err, "end that one; or give it the policies, and SIGHUP");
-	return -EBUSY;
+	return r;
+}
+
+/* Asking for the lock itself might keep a tool from starting. */
+uint32_t veto_holder(void)
+{
+	_cleanup_fclose_ FILE *locks = fopen("/proc/locks", "re");
+	char line[256], wanted[64], where[64];
+	uint32_t pid, holder = 0;
+	struct stat place;
+
+	if (!locks || stat(BPFFS, &place))
+		return 0;
+	snprintf(wanted, sizeof(wanted), "%02x:%02x:%llu", major(place.st_dev),
+		minor(place.st_dev), (unsigned long long)place.st_ino);
+	while (!holder && fgets(line, sizeof(line), locks))
+		if (sscanf(line, "%*u: FLOCK %*s WRITE %u %63s", &pid, where) == 2 &&
+			!strcmp(where, wanted))
+			holder = pid;
+	return holder;
 }
 
 /* ---- what is there ---- */
+
+bool veto_can_pin(struct error *err)
+{
+	struct statfs fs;
+
+	if (statfs(BPFFS, &fs) || (unsigned int)fs.f_type == BPFFS_MAGIC)
+		return true;
+	error_set(err, -ENOENT, "no BPF file system is mounted at " BPFFS);
+	error_advise(err, "mount -t bpf bpf " BPFFS);
+	return false;
+}
 
 typedef void (*pin_fn)(const char *path, const char *name);
 
@@ -130,13 +180,8 @@ void veto_share_pins(struct live_veto *veto)
 
 static int make_place(struct error *err)
 {
-	struct statfs fs;
-
-	if (!statfs(BPFFS, &fs) && (unsigned int)fs.f_type != BPFFS_MAGIC) {
-		error_set(err, -ENOENT, "no BPF file system is mounted at " BPFFS);
-		error_advise(err, "mount -t bpf bpf " BPFFS);
+	if (!veto_can_pin(err))
 		return -ENOENT;
-	}
 	if (mkdir(VETO_PINS, 0700) && errno != EEXIST)
 		return error_set(err, -errno, "%s cannot be made: %s", VETO_PINS, strerror(errno));
 	return 0;
@@ -222,15 +267,28 @@ int veto_pins_write(struct live_veto *veto, struct error *err)
 	return 0;
 }
 
+/* Whose it is, and what to do. */
+static int held(struct error *err)
+{
+	uint32_t pid = veto_holder();
+
+	error_set(err, -EBUSY, "what is enforced belongs to a kvm-encstat that runs, pid %u", pid);
+	error_advise(err, "end that one: kill %u%s", pid,
+		veto_is_kept() ? "; then this once more" : "");
+	return -EBUSY;
+}
+
 int veto_unpin(struct error *err)
 {
+	_cleanup_close_ int lock = -1;
 	struct veto_tables tables;
 	struct error why = {};
+	int r = lock_pins(&lock, err);
 
-	if (!veto_is_kept()) {
-		error_set(err, -ENOENT, "nothing is kept here");
-		return -ENOENT;
-	}
+	if (r)
+		return r == -EBUSY ? held(err) : r;
+	if (access(VETO_PINS, F_OK))
+		return error_set(err, -ENOENT, "nothing is kept here");
 	if (!veto_tables_open(&tables, &why)) {
 		(void)veto_release_all(&tables);
 		veto_tables_close(&tables);

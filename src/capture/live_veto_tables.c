@@ -17,7 +17,8 @@
 #include "base/clock.h"
 #include "capture/live_veto.h"
 
-#define STOP_TRIES 2000 /* milliseconds that a VMM may take to stop */
+#define STOP_TRIES    2000 /* milliseconds that a VMM may take to stop */
+#define MAX_USED_MAPS 64   /* by a program, as the kernel has it */
 
 const char *const veto_table_names[VETO_TABLES] = {
 	[VETO_SETTINGS] = "veto",
@@ -55,7 +56,7 @@ static int open_error(int r, struct error *err)
 	} else if (r == -ESTALE) {
 		error_set(err, r, "what is enforced belongs to another version of kvm-encstat");
 		error_advise(err, "ask that version, or kvm-encstat policy release");
-	} else {
+	} else if (veto_can_pin(err)) {
 		error_set(err, r, "nothing is enforced here");
 		error_advise(err, "kvm-encstat enforce does that");
 	}
@@ -77,12 +78,57 @@ int veto_tables_open(struct veto_tables *ret, struct error *err)
 		if (ret->fd[i] < 0)
 			r = -errno;
 	}
+	if (r == -ENOENT && veto_is_kept())
+		r = -ESTALE; /* it has others */
 	if (!r && (veto_settings(ret, &settings) || settings.layout != KES_VETO_LAYOUT))
 		r = -ESTALE;
 	if (!r)
 		return 0;
 	veto_tables_close(ret);
 	return open_error(r, err);
+}
+
+/* ---- who goes by them ---- */
+
+static bool uses_any(const struct bpf_prog_info *info, const uint32_t *used, const uint32_t *ids)
+{
+	for (uint32_t i = 0; i < info->nr_map_ids && i < MAX_USED_MAPS; i++)
+		for (int t = 0; t < VETO_TABLES; t++)
+			if (used[i] == ids[t])
+				return true;
+	return false;
+}
+
+static void look_at_program(uint32_t id, const uint32_t *ids, struct veto_programs *ret)
+{
+	uint32_t used[MAX_USED_MAPS];
+	struct bpf_prog_info info = {
+		.nr_map_ids = MAX_USED_MAPS, .map_ids = (uint64_t)(uintptr_t)used};
+	uint32_t size = sizeof(info);
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) || !uses_any(&info, used, ids))
+		return; /* it may have gone */
+	ret->n++;
+	ret->missed += info.recursion_misses;
+}
+
+int veto_programs(const struct veto_tables *tables, struct veto_programs *ret)
+{
+	uint32_t ids[VETO_TABLES], id = 0;
+
+	*ret = (struct veto_programs){};
+	for (int i = 0; i < VETO_TABLES; i++) {
+		struct bpf_map_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(tables->fd[i], &info, &size))
+			return -errno;
+		ids[i] = info.id;
+	}
+	while (!bpf_prog_get_next_id(id, &id))
+		look_at_program(id, ids, ret);
+	return errno == ENOENT ? 0 : -errno;
 }
 
 /* ---- settings ---- */
@@ -220,6 +266,7 @@ int veto_state(const struct veto_tables *tables, uint64_t kvm, struct kes_state 
 int veto_take_baseline(const struct veto_tables *tables, uint64_t kvm)
 {
 	_cleanup_free_ struct kes_state *state = malloc(sizeof(*state));
+	uint64_t shared;
 	int r;
 
 	if (!state)
@@ -227,9 +274,13 @@ int veto_take_baseline(const struct veto_tables *tables, uint64_t kvm)
 	r = veto_state(tables, kvm, state);
 	if (r)
 		return r;
-	return bpf_map_update_elem(tables->fd[VETO_BASELINES], &kvm, &state->policy.shared, BPF_ANY)
-		       ? -errno
-		       : 0;
+	shared = state->reset ? 0 : state->policy.shared; /* a VM that was reset begins anew */
+	return bpf_map_update_elem(tables->fd[VETO_BASELINES], &kvm, &shared, BPF_ANY) ? -errno : 0;
+}
+
+int veto_baseline(const struct veto_tables *tables, uint64_t kvm, uint64_t *ret)
+{
+	return bpf_map_lookup_elem(tables->fd[VETO_BASELINES], &kvm, ret) ? -errno : 0;
 }
 
 /* ---- frozen VMs ---- */
@@ -289,9 +340,8 @@ int veto_freeze(const struct veto_tables *tables, uint64_t kvm, uint32_t pid)
 {
 	struct kes_frozen frozen = {.since_ns = clock_now_ns(), .pid = pid};
 
-	if (bpf_map_update_elem(tables->fd[VETO_FROZEN], &kvm, &frozen, BPF_NOEXIST) &&
-		errno != EEXIST)
-		return -errno;
+	if (bpf_map_update_elem(tables->fd[VETO_FROZEN], &kvm, &frozen, BPF_NOEXIST))
+		return errno == EEXIST ? veto_resume_vmm(tables, kvm) : -errno;
 	/* Stopping is what takes its vCPUs out of the guest; they do not come back into it. */
 	if (kill((pid_t)pid, SIGSTOP))
 		return -errno;

@@ -39,7 +39,7 @@ struct veto_tables {
 /* The tables' names, in the kernel half and as pins. */
 extern const char *const veto_table_names[VETO_TABLES];
 
-/* Opens what is pinned. -ENOENT: nothing is, or it is another version's; with err filled. */
+/* Opens what is pinned. -ENOENT: nothing is; -ESTALE: it is another version's; with err filled. */
 int veto_tables_open(struct veto_tables *ret, struct error *err);
 void veto_tables_close(struct veto_tables *tables);
 
@@ -78,9 +78,11 @@ int veto_state(const struct veto_tables *tables, uint64_t kvm, struct kes_state 
 
 /* What is shared now is the VM's baseline. -ENOENT: nothing of it was counted yet. */
 int veto_take_baseline(const struct veto_tables *tables, uint64_t kvm);
+/* -ENOENT: none was taken. */
+int veto_baseline(const struct veto_tables *tables, uint64_t kvm, uint64_t *ret);
 
 bool veto_is_frozen(const struct veto_tables *tables, uint64_t kvm);
-/* Its vCPUs leave the guest, and stay out of it; pid is its VMM's. */
+/* Its vCPUs leave the guest, and stay out of it; pid is its VMM's. It may be frozen already. */
 int veto_freeze(const struct veto_tables *tables, uint64_t kvm, uint32_t pid);
 /* The VMM goes on, and only its vCPUs stay where they are. */
 int veto_resume_vmm(const struct veto_tables *tables, uint64_t kvm);
@@ -90,10 +92,26 @@ int veto_release(const struct veto_tables *tables, uint64_t kvm);
 /* All that are. */
 int veto_release_all(const struct veto_tables *tables);
 
+/* ---- whether anything goes by them ---- */
+
+/* The programs in the kernel that use the tables. */
+struct veto_programs {
+	uint32_t n;
+	uint64_t missed; /* how often the kernel passed over one of them */
+};
+int veto_programs(const struct veto_tables *tables, struct veto_programs *ret);
+
 /* Whether programs are pinned: enforcement goes on without a tool. */
 bool veto_is_kept(void);
 
-/* Unpins all: what was kept ends, if no tool holds it. -ENOENT: there was nothing. */
+/* The pid of the tool that runs and enforces; 0: none does. */
+uint32_t veto_holder(void);
+
+/* Whether there is a file system for pins; err is filled if not. */
+bool veto_can_pin(struct error *err);
+
+/* Unpins all, also what a tool has left that was killed: what was kept ends. -ENOENT: there was
+ * nothing; -EBUSY: a tool that runs holds it; with err filled. */
 int veto_unpin(struct error *err);
 
 #endif

@@ -131,7 +131,7 @@ static void summarize(const struct session *session)
 			fprintf(stderr, "kvm-encstat: host: %llu times: %s\n",
 				(unsigned long long)totals.host_lost[i], cause_name((uint32_t)i));
 	if (totals.ledger.vetoed)
-		fprintf(stderr, "kvm-encstat: %llu hypercalls were refused by a policy\n",
+		fprintf(stderr, "kvm-encstat: refused by a policy: %llu\n",
 			(unsigned long long)totals.ledger.vetoed);
 	if (totals.ledger.no_answer)
 		fprintf(stderr,
