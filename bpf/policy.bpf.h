@@ -122,7 +122,7 @@ static __always_inline struct kes_rule_set *find_rules(
 	*ret = find_policed(v, kvm);
 	index = ret->set;
 	set = bpf_map_lookup_elem(&rule_sets, &index);
-	return set && set->n_rules ? set : NULL;
+	return set && (set->n_rules || set->unreadable) ? set : NULL;
 }
 
 /* Whether a rule of the mask is enforced, and refuses. */

@@ -140,8 +140,11 @@ int enforcer_install(struct enforcer *enforcer, const struct kes_rule_set *set, 
 	bool rests;
 	int r;
 
-	*ret = set->n_rules ? find_equal(enforcer, set) : 0;
-	if (*ret || !set->n_rules)
+	*ret = 0;
+	if (!set->n_rules && !set->unreadable)
+		return 0; /* the empty one */
+	*ret = find_equal(enforcer, set);
+	if (*ret)
 		return 0;
 	at = find_place(enforcer, &rests);
 	if (!at)
