@@ -71,8 +71,8 @@ uint32_t veto_holder(void)
 
 	if (!locks || stat(BPFFS, &place))
 		return 0;
-	snprintf(wanted, sizeof(wanted), "%02x:%02x:%llu", major(place.st_dev),
-		minor(place.st_dev), (unsigned long long)place.st_ino);
+	snprintf(wanted, sizeof(wanted), "%02x:%02x:%llu", major(place.st_dev), minor(place.st_dev),
+		(unsigned long long)place.st_ino);
 	while (!holder && fgets(line, sizeof(line), locks))
 		if (sscanf(line, "%*u: FLOCK %*s WRITE %u %63s", &pid, where) == 2 &&
 			!strcmp(where, wanted))
@@ -270,11 +270,14 @@ int veto_pins_write(struct live_veto *veto, struct error *err)
 /* Whose it is, and what to do. */
 static int held(struct error *err)
 {
+	const char *again = veto_is_kept() ? "; then this once more" : "";
 	uint32_t pid = veto_holder();
 
-	error_set(err, -EBUSY, "what is enforced belongs to a kvm-encstat that runs, pid %u", pid);
-	error_advise(err, "end that one: kill %u%s", pid,
-		veto_is_kept() ? "; then this once more" : "");
+	error_set(err, -EBUSY, "what is enforced belongs to a kvm-encstat that runs");
+	if (pid)
+		error_advise(err, "end that one: kill %u%s", pid, again);
+	else
+		error_advise(err, "end that one%s", again);
 	return -EBUSY;
 }
 
@@ -282,18 +285,22 @@ int veto_unpin(struct error *err)
 {
 	_cleanup_close_ int lock = -1;
 	struct veto_tables tables;
-	struct error why = {};
 	int r = lock_pins(&lock, err);
 
 	if (r)
 		return r == -EBUSY ? held(err) : r;
 	if (access(VETO_PINS, F_OK))
 		return error_set(err, -ENOENT, "nothing is kept here");
-	if (!veto_tables_open(&tables, &why)) {
+	r = veto_tables_open(&tables, err);
+	if (r == -EACCES || r == -EPERM)
+		return r;
+	if (!r) {
 		(void)veto_release_all(&tables);
 		veto_tables_close(&tables);
 	}
 	veto_pins_remove();
+	if (!access(VETO_PINS, F_OK))
+		return error_set(err, -EBUSY, "not all of " VETO_PINS " could be removed");
 	if (live_veto_has_module())
 		(void)veto_write_armed(false);
 	return 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* `policy check`, `show`, `explain`, `test` and `diff`: what a policy says, before it is enforced.
- */
+ * cmd_policy_live.c has those about what is. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/yaml.h"
+#include "cli/cmd_policy_live.h"
 #include "cli/commands.h"
 #include "cli/select.h"
 #include "cli/session.h"
@@ -122,9 +123,9 @@ static const struct command command_show = {
 	.name = "policy show",
 	.arguments = "[VM] [--policy PATH] [--capture FILE] [--json]",
 	.summary = "the rules that hold for a VM, in order",
-	.text = "Prints for each VM, or for one, the rules that hold for it, in the order in which "
-		"they "
-		"are asked.",
+	.text = "Prints for each VM, or for one, the rules that policies have for it, in the order "
+		"in which they\n"
+		"are asked. `policy loaded` shows what the kernel has.",
 	.options = OPT_LIVE | OPT_POLICY | OPT_CAPTURE | OPT_JSON,
 	.takes_vm = true,
 	.run = run_show,
@@ -321,14 +322,15 @@ static const struct command command_diff = {
 
 /* ---- which of them ---- */
 
-static const struct command *const subcommands[] = {
-	&command_check, &command_test, &command_diff, &command_show, &command_explain_policy};
+static const struct command *const subcommands[] = {&command_check, &command_test, &command_diff,
+	&command_show, &command_explain_policy, &command_loaded, &command_release, &command_freeze,
+	&command_baseline};
 
 static void list_subcommands(FILE *out)
 {
 	fputs("usage: kvm-encstat policy COMMAND [OPTION...]\n\n", out);
 	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++)
-		fprintf(out, "  %-14s  %s\n", subcommands[i]->name, subcommands[i]->summary);
+		fprintf(out, "  %-15s  %s\n", subcommands[i]->name, subcommands[i]->summary);
 	fputs("\nkvm-encstat policy COMMAND --help tells more; kvm-encstat-policy(5) says what a "
 	      "policy is.\n",
 		out);
@@ -351,20 +353,27 @@ static int run(const struct options *options, struct error *err)
 			return command_run(subcommands[i], n - 1, words + 1, NULL, err);
 	error_set(err, -EINVAL, "policy: there is no command '%s'",
 		escape(words[1], shown, sizeof(shown)));
-	error_advise(err, "check, test, diff, show and explain are there");
+	error_advise(err, "check, test, diff, show, explain, loaded, release, freeze and "
+			  "baseline are there");
 	return EXIT_USAGE;
 }
 
 const struct command command_policy = {
 	.name = "policy",
-	.arguments = "check|test|diff|show|explain ...",
-	.summary = "what a policy says: check it, try it on recorded traffic, ask it",
+	.arguments = "check|test|diff|show|explain|loaded|release|freeze|baseline ...",
+	.summary = "what a policy says: check it, try it on recorded traffic, ask it; what is "
+		   "enforced",
 	.text = "  check FILE              whether it is right, and its rules in order\n"
 		"  test FILE CAPTURE       what it would have refused of recorded traffic\n"
 		"  diff OLD NEW CAPTURE    which requests two of them judge otherwise\n"
 		"  show [VM]               the rules that hold for a VM\n"
 		"  explain [VM] --share RANGE\n"
 		"                          what it says of a request, and which line says it\n"
+		"  loaded                  what the kernel enforces now, and how often\n"
+		"  release [VM]            let a frozen VM run again; without VM, end what is "
+		"kept\n"
+		"  freeze VM               keep a VM's vCPUs out of its guest\n"
+		"  baseline VM             take what a VM shares now as its baseline\n"
 		"Each has its own --help. kvm-encstat-policy(5) says what a policy is. `enforce` "
 		"puts it into force.",
 	.takes_words = true,

@@ -144,10 +144,14 @@ int policy_compile_rules(struct kes_rule_set *set, const struct rule_source *sou
 /* "0x1000+4K" as on a command line. -EINVAL with err filled. */
 int policy_parse_range(const char *text, struct frames *ret, struct error *err);
 
+/* "do what is newer than this program" for a number that comes from outside and is none of them. */
 const char *action_name(enum kes_action action);
 const char *mode_name(enum kes_mode mode);
 
 /* The rule as a sentence: "deny shared 0xff000000+16M", "default for snp: deny". */
 void rule_describe(const struct policy_rule *rule, char *text, size_t size);
+
+/* The same of rule i of a compiled set, as the kernel has it. Ranges that touch have become one. */
+void rule_describe_compiled(const struct kes_rule_set *set, uint32_t i, char *text, size_t size);
 
 #endif
