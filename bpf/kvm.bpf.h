@@ -72,7 +72,8 @@ struct kvm_vcpu {
 	int vcpu_idx;
 	struct mutex mutex;
 	struct kvm_run *run;
-	void *pid; /* of the task that last ran it; NULL: it never ran */
+	bool wants_to_run; /* 6.11: KVM's own copy of !immediate_exit */
+	void *pid;         /* of the task that last ran it; NULL: it never ran */
 	struct kvm_vcpu_arch arch;
 };
 
@@ -114,7 +115,8 @@ struct kvm_gmem { /* 6.8 */
 #pragma clang attribute pop
 
 /* struct kvm_run (include/uapi/linux/kvm.h): ABI. */
-#define KVM_RUN_EXIT_REASON 8
+#define KVM_RUN_IMMEDIATE_EXIT 1
+#define KVM_RUN_EXIT_REASON    8
 
 /* Its part for KVM_EXIT_HYPERCALL, at offset 32. */
 #define KVM_RUN_EXIT_OFFSET 32

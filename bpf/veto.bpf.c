@@ -227,6 +227,27 @@ static __always_inline void notice_vm_reset(u64 vcpu, struct kes_state *state)
 	state->at_reset = at_reset;
 }
 
+/* A VMM may let KVM complete what a vCPU's last exit began, without entering the guest: a frozen VM
+ * that is saved then is whole. */
+static __always_inline bool only_completes(u64 vcpu)
+{
+	if (bpf_core_field_exists(((struct kvm_vcpu *)0)->wants_to_run))
+		return !read_u8(MEMBER(vcpu, kvm_vcpu, wants_to_run));
+	return read_u8(read_u64(MEMBER(vcpu, kvm_vcpu, run)) + KVM_RUN_IMMEDIATE_EXIT);
+}
+
+/* KVM looks for a signal before it enters the guest: who asked to complete, and changed that once
+ * it was let through, is stopped here. */
+static __always_inline void keep_out(u64 vcpu, u64 kvm)
+{
+	struct kes_frozen *entry = bpf_map_lookup_elem(&frozen, &kvm);
+
+	if (!entry || only_completes(vcpu))
+		return;
+	entry->resumed = 0;
+	bpf_send_signal(SIGSTOP);
+}
+
 /* The VMM enters KVM_RUN. */
 SEC("fentry/kvm_arch_vcpu_ioctl_run")
 int BPF_PROG(on_entry, struct kvm_vcpu *kvm_vcpu)
@@ -237,6 +258,7 @@ int BPF_PROG(on_entry, struct kvm_vcpu *kvm_vcpu)
 	struct kes_state *state = bpf_map_lookup_elem(&states, &state_key);
 	struct kes_flight *flight;
 
+	keep_out(vcpu, key.kvm);
 	key.vcpu = read_u32(MEMBER(vcpu, kvm_vcpu, vcpu_idx));
 	if (state && !key.vcpu)
 		notice_vm_reset(vcpu, state);
@@ -283,7 +305,8 @@ static __always_inline long refuse_run(const struct kes_veto *v, struct file *fi
 	if (!v->freezing)
 		return 0;
 	kvm = read_u64(MEMBER(vcpu, kvm_vcpu, kvm));
-	if (!bpf_map_lookup_elem(&frozen, &kvm) || file_kind(file) != FILE_VCPU)
+	if (!bpf_map_lookup_elem(&frozen, &kvm) || file_kind(file) != FILE_VCPU ||
+		read_u8(read_u64(MEMBER(vcpu, kvm_vcpu, run)) + KVM_RUN_IMMEDIATE_EXIT))
 		return 0;
 	if (totals)
 		__sync_fetch_and_add(&totals->kept_out, 1);
