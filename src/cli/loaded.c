@@ -149,8 +149,8 @@ static int read_set(struct enforced *enforced, const struct veto_tables *tables,
 		return -ENOMEM;
 	set->index = index;
 	r = veto_read_set(tables, index, &set->set);
-	if (r || !set->set.n_rules)
-		return r;
+	if (r || (!set->set.n_rules && !set->set.unreadable))
+		return r; /* nothing was ever there */
 	if (set->set.n_rules > KES_RULES)
 		return -EINVAL;
 	read_counts(enforced, tables, set);

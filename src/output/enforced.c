@@ -160,7 +160,8 @@ static void write_set(FILE *out, const struct enforced *enforced, const struct e
 {
 	fprintf(out, "\nrule set %u", set->index);
 	write_users(out, enforced, set->index);
-	fprintf(out, "%16s  %10s  %s\n", "DECIDED", "MONITORED", "RULE");
+	if (set->set.n_rules)
+		fprintf(out, "%16s  %10s  %s\n", "DECIDED", "MONITORED", "RULE");
 	for (uint32_t i = 0; i < set->set.n_rules; i++)
 		write_rule(out, enforced, set, i);
 	fprintf(out, "%28s  else allow; what cannot be read: %s\n", "", unreadable_word(&set->set));
