@@ -92,7 +92,7 @@ where() {
 false_alarms() {
 	local kernel
 	for kernel in $kernels; do
-		cat "$lab/$kernel/out/findings"/silent*.out "$lab/$kernel/out/findings"/*-not.out 2>/dev/null
+		cat "$lab/$kernel/out/findings"/silent*.out "$lab/$kernel/out/findings"/*-not*.out 2>/dev/null
 	done | jq -s --arg kind "$1" '[.[] | select(.kind == $kind and .severity != "info")] | length'
 }
 
@@ -149,11 +149,11 @@ done
 cat <<END
 
 Kernels: $(for kernel in $kernels; do echo "$kernel"; done | words); emulated. Each guest is \`tests/guest/scripts/findings/NAME.guest\`, with its settings beside
-it where it has some of its own (\`NAME.yaml\`, shorter times; \`loss\` has a ring of 4 KiB). It says which count and
-which ranges must come out, most of them primes; \`verify-findings.sh\` holds the findings against that, wants nothing besides
-above information, wants a replay to print the same, and the same to be found with \`--no-trampolines\`.
+it where it has some of its own (\`NAME.yaml\`; \`loss\` has a ring of 4 KiB); all others run with those of \`patient.yaml\`, which are the defaults but for times and
+rates that depend on how fast the machine is. It says which count and which ranges must come out, most of them primes; \`verify-findings.sh\` holds the
+findings against that, wants nothing besides above information, wants a replay to print the same, and the same to be found with \`--no-trampolines\`.
 
-Look-alikes: $alike scripts (\`NAME-not.guest\`), $runs VMs over these kernels, with default settings. Quiet guests: $seconds of boots as of SEV, SNP
+Look-alikes: $alike scripts (\`NAME-not.guest\`), $runs VMs over these kernels, with the same settings. Quiet guests: $seconds of boots as of SEV, SNP
 and TDX guests, of network traffic, and of what comes before a live migration (\`tests/golden/quiet\`). The number is that of findings of this
 kind above information in all of them. With default settings, but for \`linux-boot-snp\`, which has those of SNP guests.
 
