@@ -104,3 +104,14 @@ case $status in
 esac
 equal 'native: doctor saw exits' true \
 	"$(jq -s '[.[] | select(.name == "tp_btf/kvm_userspace_exit").fired > 0] | any' "$work/doctor.out")"
+
+# Where nothing can be refused `enforce` says so, starts nothing and leaves nothing. On other hosts it is not tried:
+# their VMs are none of ours.
+if [ "$(jq 'select(.check == "trampolines").good' "$work/doctor.out")" = false ]; then
+	build/kvm-encstat enforce --policy tests/enforce/policies/range.yaml -- touch "$work/started" 2>"$work/enforce.err"
+	equal 'native: enforce cannot be armed here: exit status' 3 $?
+	matches 'native: enforce says why' "$(cat "$work/enforce.err")" 'forbids BPF trampolines.*can only be observed'
+	none 'native: enforce starts no command then, and pins nothing' "$(ls "$work/started" /sys/fs/bpf/kvm-encstat 2>/dev/null)"
+else
+	skip 'native: enforce cannot be armed here' 'this kernel allows trampolines, so it could'
+fi

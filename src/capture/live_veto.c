@@ -193,6 +193,13 @@ static int write_first_settings(struct live_veto *veto)
 
 static int refused(int r, struct error *err)
 {
+	if (r == -EPERM) {
+		error_set(err, -ENOTSUP,
+			"this kernel forbids BPF trampolines, without which nothing can be "
+			"refused: it can only be observed");
+		error_advise(err, "kvm-encstat policy test says what a policy would refuse");
+		return -ENOTSUP;
+	}
 	error_set(err, r, "this kernel does not take the programs that refuse: %s", strerror(-r));
 	error_advise(err, "kvm-encstat doctor shows what it has; --verbose its own words");
 	return r == -EBUSY ? r : -ENOTSUP;
