@@ -111,19 +111,33 @@ static void write_vm(FILE *out, const struct style *style, const struct enforced
 	fputc('\n', out);
 }
 
-/* Types and VMs that go by the set. */
+/* Types of which all VMs go by the set. How many. */
+static size_t write_types(FILE *out, const struct enforced *enforced, uint32_t index)
+{
+	const struct kes_policed *standard = enforced->settings.standard;
+	char text[16];
+	size_t n = 0, written = 0;
+
+	for (uint32_t i = 0; i <= KES_VM_TYPE_MAX; i++)
+		n += standard[i].set == index;
+	if (n > KES_VM_TYPE_MAX) {
+		fputs(": any VM", out);
+		return n;
+	}
+	for (uint32_t i = 0; i <= KES_VM_TYPE_MAX; i++)
+		if (standard[i].set == index)
+			fprintf(out, "%s%s", written++ ? ", " : ": any VM of type ",
+				type_name(i, text));
+	return n;
+}
+
+/* Who goes by the set. */
 static void write_users(FILE *out, const struct enforced *enforced, uint32_t index)
 {
-	const char *separator = ": ";
+	const char *separator = write_types(out, enforced, index) ? "; " : ": ";
 	char text[ENFORCED_VM_SIZE];
 	size_t n = 0;
 
-	for (uint32_t i = 0; i <= KES_VM_TYPE_MAX; i++)
-		if (enforced->settings.standard[i].set == index) {
-			fprintf(out, "%s%s", n++ ? ", " : ": any VM of type ", type_name(i, text));
-			separator = "; ";
-		}
-	n = 0;
 	for (size_t i = 0; i < enforced->n_vms; i++) {
 		const struct enforced_vm *vm = &enforced->vms[i];
 

@@ -150,6 +150,32 @@ static void test_old_sets(void **state)
 	expect(bench->output, "kill any, by the VMM  (monitor, line 7)\n");
 }
 
+/* One for all types, which many VMs go by, and which has no rules. */
+static void test_one_for_all(void **state)
+{
+	HAVE(bench);
+	struct kes_veto settings = {.layout = KES_VETO_LAYOUT};
+	_cleanup_free_ struct kes_rule_set *set = calloc(1, sizeof(*set));
+	char name[16];
+
+	bench_make_tables(bench);
+	for (int i = 0; i <= KES_VM_TYPE_MAX; i++)
+		settings.standard[i] = plain;
+	set->unreadable = -EPERM;
+	assert_int_equal(veto_write_settings(&bench->tables, &settings), 0);
+	assert_int_equal(veto_write_set(&bench->tables, 1, set), 0);
+	for (uint32_t i = 1; i < 11; i++) {
+		snprintf(name, sizeof(name), "vm-%u", i);
+		bench_add_vm(bench, i, i, (pid_t)i, name, plain);
+	}
+	assert_int_equal(bench_run(bench, "loaded"), EXIT_DONE);
+	expect(bench->output, "enforced: the VMMs' ioctls; no kvm-encstat enforce runs\n");
+	expect(bench->output,
+		"\nrule set 1: any VM; VM 1 vm-1, VM 2 vm-2, VM 3 vm-3, VM 4 vm-4, VM 5 vm-5, "
+		"VM 6 vm-6, VM 7 vm-7, VM 8 vm-8 and 2 more\n"
+		"                              else allow; what cannot be read: deny\n");
+}
+
 static void test_of_a_tool(void **state)
 {
 	HAVE(bench);
@@ -331,6 +357,7 @@ int main(void)
 		TEST(test_text),
 		TEST(test_json),
 		TEST(test_old_sets),
+		TEST(test_one_for_all),
 		TEST(test_of_a_tool),
 		TEST(test_release_all),
 		TEST(test_release_one),
