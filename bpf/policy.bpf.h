@@ -228,9 +228,8 @@ static __always_inline void freeze(const struct kes_veto *v, u64 kvm)
 	struct kes_frozen entry = {
 		.since_ns = bpf_ktime_get_ns(), .pid = bpf_get_current_pid_tgid() >> 32};
 
-	bpf_map_update_elem(&frozen, &kvm, &entry, BPF_NOEXIST);
-	if (!v->proving)
-		bpf_send_signal(SIGSTOP);
+	if (!bpf_map_update_elem(&frozen, &kvm, &entry, BPF_NOEXIST) && !v->proving)
+		bpf_send_signal(SIGSTOP); /* else its vCPUs are out already */
 }
 
 static __always_inline void react(const struct kes_veto *v, u8 action, u64 kvm)
