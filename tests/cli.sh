@@ -172,12 +172,37 @@ equal 'cli: policy explain --json' 'kvm-encstat.verdict/1 deny 10' \
 	"$(explain --share 0x1000+4K --json 2>/dev/null | jq -r '"\(.schema) \(.verdict) \(.line)"')"
 
 # A veto that cannot be armed is refused, with the reason.
-says 'enforce: a rule that cannot be enforced' 3 'rate.yaml:8: rules about rates cannot be enforced' \
-	"$encstat" enforce --policy tests/enforce/policies/rate.yaml
 says 'enforce: no policy' 1 'no file /nonexistent' "$encstat" enforce --policy /nonexistent
-if [ "$(id -u)" -eq 0 ] && [ ! -e /sys/module/kvm_encstat_gate ]; then
-	says 'enforce: no module' 3 'kvm_encstat_gate is not loaded' \
-		"$encstat" enforce --policy tests/enforce/policies/range.yaml -- false
+if [ ! -e /sys/module/kvm_encstat_gate ]; then
+	says 'enforce: a rule that cannot be enforced' 3 \
+		'numbers.yaml:[0-9]+: this rule cannot be enforced: the module kvm_encstat_gate is not loaded' \
+		"$encstat" enforce --policy tests/enforce/policies/numbers.yaml -- false
+fi
+
+# What the kernel enforces: here nothing. tests/unit/test_loaded.c has the rest.
+says 'policy release: two VMs' 2 "does not take 'b'" "$encstat" policy release a b
+says 'policy freeze: no VM' 2 "wants 'VM'" "$encstat" policy freeze
+says 'policy baseline: no VM' 2 "wants 'VM'" "$encstat" policy baseline
+says 'policy loaded: a word' 2 "does not take 'db1'" "$encstat" policy loaded db1
+if [ -d /sys/fs/bpf ] && [ ! -e /sys/fs/bpf/kvm-encstat ]; then
+	for command in loaded 'freeze 1' 'baseline 1' 'release 1'; do
+		# shellcheck disable=SC2086
+		says "policy $command: nothing is enforced" 1 'nothing is enforced here|no BPF file system|run as root' \
+			"$encstat" policy $command
+	done
+	says 'policy release: nothing is kept' 1 'nothing is kept here|run as root' "$encstat" policy release
+fi
+# Not root, where something is.
+if [ "$(id -u)" -eq 0 ] && unshare -m true 2>/dev/null; then
+	not_root() {
+		unshare -m sh -c 'mount -t bpf bpf /sys/fs/bpf && mkdir -m 700 /sys/fs/bpf/kvm-encstat &&
+			exec setpriv --reuid 65534 --clear-groups "$@"' sh "$PWD/build/kvm-encstat" policy "$@"
+	}
+	says 'policy loaded: not root' 1 'run as root' not_root loaded
+	says 'policy release: not root' 1 'run as root' not_root release
+	says 'policy freeze: not root' 1 'run as root' not_root freeze 1
+else
+	skip 'cli: not root, where something is enforced' 'not root, or no mount namespaces here'
 fi
 
 # What a host may lack. The plain binary: sanitizers do not go with dropped privileges everywhere.
