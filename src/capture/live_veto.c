@@ -56,7 +56,7 @@ static int arm(struct live_veto *veto, const struct live_veto_options *options, 
 		veto->level_err[VETO_GATE] = -ENOENT;
 		return options->want_gate ? no_module(err) : 0;
 	}
-	veto->was_armed = read_armed();
+	veto->was_armed = read_armed() && !veto->leftover;
 	r = veto_write_armed(true);
 	if (r)
 		return error_set(
@@ -208,8 +208,14 @@ static int refused(int r, struct error *err)
 static int open_veto(
 	struct live_veto *veto, const struct live_veto_options *options, struct error *err)
 {
-	int r = veto_pins_lock(veto, err);
+	int r;
 
+	if (!veto->live->own_pids) {
+		error_set(err, -ENOTSUP, "this is a pid namespace: VMMs cannot be signalled here");
+		error_advise(err, "enforce on the host itself");
+		return -ENOTSUP;
+	}
+	r = veto_pins_lock(veto, err);
 	if (!r)
 		r = veto_pins_find(veto, options->keep, err);
 	if (!r)
@@ -270,8 +276,7 @@ void live_veto_close(struct live_veto **pointer)
 	veto__destroy(veto->skeleton);
 	if (veto->armed && !veto->was_armed && !stays && live_veto_has_module())
 		(void)veto_write_armed(false);
-	if (veto->lock >= 0)
-		close(veto->lock);
+	veto_pins_unlock(veto->lock);
 	free(veto);
 	*pointer = NULL;
 }

@@ -24,6 +24,7 @@
 #define LINK        "link_"
 #define NEW         "_new" /* not yet in its place; the file system allows no dots */
 #define PATH_SIZE   128
+#define LOCK_TRIES  10
 
 static void pin_path(char path[PATH_SIZE], const char *prefix, const char *name, const char *suffix)
 {
@@ -32,22 +33,46 @@ static void pin_path(char path[PATH_SIZE], const char *prefix, const char *name,
 
 /* ---- one tool at a time ---- */
 
+/* The folder of the pins is the lock: only root can open it. Without a BPF file system there is
+ * none, and what it would be mounted on serves. */
+static const char *lock_place(void)
+{
+	if (!mkdir(VETO_PINS, 0700) || errno == EEXIST)
+		return VETO_PINS;
+	return BPFFS;
+}
+
+/* Whether it is still what has that name: who ended before us may have removed it. */
+static bool is_there(int fd, const char *path)
+{
+	struct stat ours, now;
+
+	return !fstat(fd, &ours) && !stat(path, &now) && ours.st_ino == now.st_ino;
+}
+
 static int lock_pins(int *ret, struct error *err)
 {
-	_cleanup_close_ int fd = open(BPFFS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		const char *place = lock_place();
+		_cleanup_close_ int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		int r = fd < 0 ? -errno : 0;
 
-	int r = fd < 0 ? -errno : 0;
-
-	if (r) {
-		error_set(err, r, "%s cannot be opened: %s", BPFFS, strerror(-r));
-		if (r == -EACCES)
-			error_advise(err, "run as root");
-		return r;
+		if (r == -ENOENT)
+			continue;
+		if (r) {
+			error_set(err, r, "%s cannot be opened: %s", place, strerror(-r));
+			if (r == -EACCES)
+				error_advise(err, "run as root");
+			return r;
+		}
+		if (flock(fd, LOCK_EX | LOCK_NB))
+			return -EBUSY;
+		if (!is_there(fd, place))
+			continue;
+		*ret = TAKE_FD(fd);
+		return 0;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB))
-		return -EBUSY;
-	*ret = TAKE_FD(fd);
-	return 0;
+	return -EBUSY;
 }
 
 int veto_pins_lock(struct live_veto *veto, struct error *err)
@@ -69,7 +94,7 @@ uint32_t veto_holder(void)
 	uint32_t pid, holder = 0;
 	struct stat place;
 
-	if (!locks || stat(BPFFS, &place))
+	if (!locks || (stat(VETO_PINS, &place) && stat(BPFFS, &place)))
 		return 0;
 	snprintf(wanted, sizeof(wanted), "%02x:%02x:%llu", major(place.st_dev), minor(place.st_dev),
 		(unsigned long long)place.st_ino);
@@ -120,7 +145,14 @@ static void remove_pin(const char *path, const char *name)
 void veto_pins_remove(void)
 {
 	each_pin(remove_pin);
-	rmdir(VETO_PINS);
+}
+
+void veto_pins_unlock(int lock)
+{
+	if (lock < 0)
+		return;
+	rmdir(VETO_PINS); /* if nothing is in it */
+	close(lock);
 }
 
 bool veto_is_kept(void)
@@ -142,7 +174,11 @@ int veto_pins_find(struct live_veto *veto, bool keep, struct error *err)
 	struct error why = {};
 
 	if (!veto_is_kept()) {
-		veto_pins_remove(); /* tables of a tool that was killed */
+		/* of a tool that was killed: it could not disarm the module, either */
+		veto->leftover = !veto_tables_open(&tables, &why);
+		if (veto->leftover)
+			veto_tables_close(&tables);
+		veto_pins_remove();
 		return 0;
 	}
 	if (!keep) {
@@ -281,15 +317,15 @@ static int held(struct error *err)
 	return -EBUSY;
 }
 
-int veto_unpin(struct error *err)
+/* With the lock. */
+static int unpin(struct error *err)
 {
-	_cleanup_close_ int lock = -1;
 	struct veto_tables tables;
-	int r = lock_pins(&lock, err);
+	bool any = false;
+	int r;
 
-	if (r)
-		return r == -EBUSY ? held(err) : r;
-	if (access(VETO_PINS, F_OK))
+	any = veto_is_kept() || !access(VETO_PINS "/veto", F_OK);
+	if (!any)
 		return error_set(err, -ENOENT, "nothing is kept here");
 	r = veto_tables_open(&tables, err);
 	if (r == -EACCES || r == -EPERM)
@@ -299,9 +335,23 @@ int veto_unpin(struct error *err)
 		veto_tables_close(&tables);
 	}
 	veto_pins_remove();
-	if (!access(VETO_PINS, F_OK))
+	if (veto_is_kept())
 		return error_set(err, -EBUSY, "not all of " VETO_PINS " could be removed");
 	if (live_veto_has_module())
 		(void)veto_write_armed(false);
 	return 0;
+}
+
+int veto_unpin(struct error *err)
+{
+	int lock = -1, r;
+
+	if (geteuid() && access(VETO_PINS, F_OK))
+		return error_set(err, -ENOENT, "nothing is kept here");
+	r = lock_pins(&lock, err);
+	if (r)
+		return r == -EBUSY ? held(err) : r;
+	r = unpin(err);
+	veto_pins_unlock(lock);
+	return r;
 }

@@ -19,6 +19,7 @@ struct live_veto {
 	bool keep;
 	bool armed;               /* the module */
 	bool was_armed;           /* before us */
+	bool leftover;            /* there were tables of a tool that was killed */
 	bool took_over;           /* the tables are those that an earlier tool left */
 	struct kes_veto previous; /* by what that went */
 	bool committed;
@@ -42,5 +43,8 @@ void veto_share_pins(struct live_veto *veto);
 int veto_pins_write(struct live_veto *veto, struct error *err);
 
 void veto_pins_remove(void);
+
+/* Gives the lock back; -1: there is none. */
+void veto_pins_unlock(int lock);
 
 #endif

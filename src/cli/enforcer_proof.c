@@ -86,11 +86,28 @@ static int prove_gate(
 
 /* ---- level 1: ioctls, and KVM_RUN of a frozen VM ---- */
 
-static int release_all(struct enforcer *enforcer)
-{
-	uint64_t kept_out = veto_totals(enforcer->tables).kept_out;
+struct releasing {
+	const struct enforcer *enforcer;
+	uint32_t pid;
+	int result;
+};
 
-	return kept_out ? veto_release_all(enforcer->tables) : -ENOENT;
+static int release_if_ours(void *context, const struct veto_vm *vm)
+{
+	struct releasing *releasing = context;
+
+	if (vm->is_frozen && vm->frozen.pid == releasing->pid)
+		releasing->result = veto_release(releasing->enforcer->tables, vm->kvm);
+	return 0;
+}
+
+/* The guest of the proof, and no other: an earlier tool's frozen VMs stay so. */
+static int release_canary(struct enforcer *enforcer, const struct canary *canary)
+{
+	struct releasing releasing = {enforcer, (uint32_t)canary->pid, -ENOENT};
+	int r = veto_each_vm(enforcer->tables, release_if_ours, &releasing);
+
+	return r ? r : releasing.result;
 }
 
 /* Its VMM sees one call refused and another one not; then it is frozen, and sees KVM_RUN refused
@@ -102,7 +119,7 @@ static int prove_ioctls(struct enforcer *enforcer, struct error *err)
 	int r = 0;
 
 	if (result == CANARY_DONE) {
-		r = release_all(enforcer);
+		r = release_canary(enforcer, &canary);
 		result = canary_end(&canary);
 	}
 	if (!r && result == CANARY_DONE)

@@ -183,7 +183,7 @@ static void test_of_a_tool(void **state)
 	int lock;
 
 	bench_make_tables(bench);
-	lock = open("/sys/fs/bpf", O_RDONLY | O_CLOEXEC);
+	lock = open(VETO_PINS, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	assert_int_equal(veto_holder(), getpid());
 	assert_int_equal(bench_run(bench, "loaded"), EXIT_DONE);
