@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "output/output.h"
+#include "policy/enforce.h"
 
 /* A place is used again only when nobody can be in the middle of it. */
 #define REST_NS 1000000000ull
@@ -250,10 +251,11 @@ static struct assigned *find(struct enforcer *enforcer, uint32_t vm)
 	return &grown[at];
 }
 
-/* Rules that nothing on this host enforces for this VM. */
+/* Rules about its guest that nothing on this host enforces for this VM. */
 static bool is_out_of_reach(const struct enforcer *enforcer, const struct vm *vm, uint32_t place)
 {
-	return place && !live_veto_has(enforcer->veto, VETO_GATE, NULL) && !vm_has_host_plane(vm);
+	return place && enforce_refuses_guests(enforcer->places[place].set) &&
+	       !live_veto_has(enforcer->veto, VETO_GATE, NULL) && !vm_has_host_plane(vm);
 }
 
 static void tell_assigned(struct enforcer *enforcer, const struct vm *vm, uint32_t place)

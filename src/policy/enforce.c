@@ -27,6 +27,15 @@ const struct policy_rule *enforce_wants_gate(const struct policies *policies, co
 	return find_user(policies);
 }
 
+bool enforce_refuses_guests(const struct kes_rule_set *set)
+{
+	for (uint32_t i = 0; i < set->n_rules; i++)
+		if (set->rules[i].mode == KES_ENFORCE && set->rules[i].action >= KES_DENY &&
+			set->rules[i].askers & KES_BY_GUEST)
+			return true;
+	return false;
+}
+
 static struct policy_rule proof_rule(const struct frames *range, enum kes_action action)
 {
 	return (struct policy_rule){
