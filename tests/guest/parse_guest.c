@@ -8,8 +8,9 @@
 /* A register of a real-mode guest has 32 bits. */
 static int registers_fit(const struct parser *p, const struct step *step)
 {
+	uint64_t last = step->call.args[0] + (step->count - 1) * step->call.stride;
 	uint64_t all = step->call.nr | step->call.args[0] | step->call.args[1] |
-		       step->call.args[2] | step->call.args[3];
+		       step->call.args[2] | step->call.args[3] | last;
 
 	if (p->vm->mode == MODE_REAL && all >> 32)
 		return wrong(p, "that does not fit in the 32-bit registers of mode=real");
@@ -20,10 +21,20 @@ static int convert(struct parser *p, char **words, bool private)
 {
 	struct step *step = add_step(p, STEP_CALL);
 	int size = choose(p, words + 2, "size", size_names, SIZE_4K);
+	uint64_t stride;
+	const char *times;
 
+	step->count = 1;
 	if (size < 0 || number(p, words[0], &step->call.args[0]) ||
 		number(p, words[1], &step->call.args[1]))
 		return -1;
+	times = take(words + 2, "times");
+	if (times && in_range(p, times, 1, UINT32_MAX, &step->count))
+		return -1;
+	stride = step->call.args[1];
+	if (take_number(p, words + 2, "stride", &stride))
+		return -1;
+	step->call.stride = stride * GUEST_PAGE_SIZE;
 	step->call.nr = HC_MAP_GPA_RANGE;
 	step->call.args[2] = call_attributes(p->vm->abi, private, size);
 	return registers_fit(p, step) ? -1 : nothing_left(p, words + 2);
@@ -43,6 +54,7 @@ int parse_hypercall(struct parser *p, char **words)
 {
 	struct step *step = add_step(p, STEP_CALL);
 
+	step->count = 1;
 	if (number(p, words[0], &step->call.nr))
 		return -1;
 	for (int i = 0; i < 4; i++)

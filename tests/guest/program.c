@@ -101,6 +101,7 @@ const struct step *program_step(struct program *program)
 				program_skip(program);
 			}
 			break;
+		case STEP_CALL:
 		case STEP_RANDOM:
 		case STEP_FLOOD:
 		case STEP_TOUCH:
@@ -143,7 +144,7 @@ void program_op(struct program *program, struct guest_op *ret_op)
 	case STEP_CALL:
 		op.op = OP_CALL;
 		op.rax = step->call.nr;
-		op.rbx = step->call.args[0];
+		op.rbx = step->call.args[0] + program->progress * step->call.stride;
 		op.rcx = step->call.args[1];
 		op.rdx = step->call.args[2];
 		op.rsi = step->call.args[3];
@@ -174,7 +175,8 @@ void program_op(struct program *program, struct guest_op *ret_op)
 	}
 	*ret_op = op;
 
-	if (step->kind == STEP_RANDOM || step->kind == STEP_FLOOD || step->kind == STEP_TOUCH)
+	if (step->kind == STEP_CALL || step->kind == STEP_RANDOM || step->kind == STEP_FLOOD ||
+		step->kind == STEP_TOUCH)
 		program->progress++;
 	else
 		program_skip(program);

@@ -137,8 +137,10 @@ static const struct directive {
 } directives[] = {
 	{"vm", parse_vm, 1, MAX_WORDS, true, "vm memory=BYTES [KEY=VALUE...]"},
 	{"vcpu", parse_vcpu, 1, 2, true, "vcpu N [cpl=0|3]"},
-	{"share", parse_share, 2, 3, false, "share GPA PAGES [size=4k|2m|1g]"},
-	{"private", parse_private, 2, 3, false, "private GPA PAGES [size=4k|2m|1g]"},
+	{"share", parse_share, 2, 5, false,
+		"share GPA PAGES [times=N] [stride=PAGES] [size=4k|2m|1g]"},
+	{"private", parse_private, 2, 5, false,
+		"private GPA PAGES [times=N] [stride=PAGES] [size=4k|2m|1g]"},
 	{"hypercall", parse_hypercall, 5, 5, false, "hypercall NR A0 A1 A2 A3"},
 	{"random", parse_random, 2, 5, false,
 		"random COUNT SEED [min=GPA] [max=GPA] [sizes=4k,2m,1g]"},

@@ -82,12 +82,13 @@ enum step_kind {
 
 struct step {
 	enum step_kind kind;
-	uint64_t count; /* of STEP_RANDOM, FLOOD, OUT, TOUCH, SPIN, REPEAT, ANSWER, DELAY, COMMIT,
+	uint64_t count; /* of STEP_CALL, RANDOM, FLOOD, OUT, TOUCH, SPIN, REPEAT, ANSWER, DELAY, COMMIT,
 			   ATTRIBUTES, RACE, REWRITE */
 	union {
 		struct {
 			uint64_t nr;
 			uint64_t args[4];
+			uint64_t stride; /* bytes, from one to the next */
 		} call;
 		struct {
 			uint64_t seed, min, max; /* gpas, [min, max) */

@@ -153,7 +153,8 @@ static int run(struct vcpu *vcpu, bool *ret_refused)
 	err = ioctl(vcpu->fd, KVM_RUN, 0) ? errno : 0;
 	*ret_refused = vcpu->vm->script->any_refusal &&
 		       vcpu->run->exit_reason == KVM_EXIT_UNKNOWN &&
-		       (err == EAGAIN || err == EPERM || err == EACCES || err == EBUSY);
+		       (err == EAGAIN || err == EINTR || err == EPERM || err == EACCES ||
+			       err == EBUSY);
 	return err;
 }
 

@@ -13,7 +13,7 @@ kernel=$1 job=$build/lab/enforce-$1 out=$build/lab/enforce-$1/out
 encstat=$build/kvm-encstat
 module=$build/lab/gate-$1/kvm_encstat_gate.ko
 
-name() { printf 'enforce %s: %s' "$kernel" "$1"; }
+. "$here/../enforce/look.sh"
 
 if [ ! -e "$module" ]; then
 	fail "$(name "the module is there")" "tests/lab/gate.sh $kernel builds it"
@@ -23,8 +23,11 @@ rm -rf "$job"
 mkdir -p "$job/out"
 cp "$module" "$job/"
 cp "$here/../enforce/suite" "$job/run"
+cp "$here"/../enforce/suite-* "$job/"
 cp -r "$here/../enforce/policies" "$job/policies"
 cp -r "$here/../guest/scripts/enforce" "$job/scripts"
+cp -r "$here/../guest/scripts/veto" "$job/veto"
+echo "$kernel" >"$job/kind"
 "$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)"
 if ! "$here/boot.sh" "$kernel" "$job" 300 >"$job/boot.log" 2>&1; then
 	fail "$(name "booted and ran")" "$(cat "$job/boot.log")"
@@ -34,20 +37,14 @@ pass "$(name "booted and ran")"
 none "$(name "the kernel has nothing to complain")" \
 	"$(grep -E 'BUG|WARNING|Oops|RIP:|Call Trace|rcu.*stall|blocked for' "$out/dmesg" | head -n 5)"
 
-status() { equal "$(name "$1: exit status")" "$2" "$(cat "$out/$1.status")"; }
-
-# truth NAME FILTER: of all VMs of the run together
-truth() { jq -s "[.[]$2] | add" "$out/$1.truth"; }
-
-# verdicts NAME ACTION
-verdicts() { jq -s --arg action "$2" '[.[] | select(.kind == "verdict" and .action == $action)] | length' "$out/$1.out"; }
-
 status no-module 3
-matches "$(name "no module: says so")" "$(cat "$out/no-module.err")" 'kvm_encstat_gate is not loaded'
+matches "$(name "no module: which rule cannot be enforced, and where it is")" "$(cat "$out/no-module.err")" \
+	'level2.yaml:[0-9]+: this rule cannot be enforced: the module kvm_encstat_gate is not loaded'
 none "$(name "no module: the command is not started")" "$(cat "$out/no-module.truth" 2>/dev/null)"
-status rate 3
-matches "$(name "a rule that cannot be enforced: which, and where")" "$(cat "$out/rate.err")" 'rate.yaml:8: rules about rates'
-none "$(name "a rule that cannot be enforced: the command is not started")" "$(cat "$out/rate.truth" 2>/dev/null)"
+status bare 3
+matches "$(name "no module: a VM that nothing can be refused to is named")" "$(cat "$out/bare.err")" \
+	'VM [0-9]+: what its guest asks for is NOT refused'
+equal "$(name "no module: nothing is refused to it")" '1009 0' "$(truth bare .requests) $(truth bare .refused_map.eperm)"
 
 # What a policy refuses of a known number of conversions, foretold from a run without it.
 status free 0
@@ -103,3 +100,9 @@ matches "$(name "reload: a policy that is wrong changes nothing, and is said")" 
 
 equal "$(name "afterwards the module is as it was")" N "$(cat "$out/armed-after")"
 equal "$(name "afterwards no program stays")" 0 "$(cat "$out/left-behind")"
+
+for part in level1 level2 keep; do
+	. "$here/../enforce/verify-$part.sh"
+done
+verify_level1_of level1 no
+[ "$kernel" != sw-protected ] || verify_level1_of level1-gate yes

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Sourced by tests/lab/enforce.sh: ways to look at what tests/enforce/suite left behind.
+
+name() { printf 'enforce %s: %s' "$kernel" "$1"; }
+
+status() { equal "$(name "$1: exit status")" "$2" "$(cat "$out/$1.status")"; }
+
+# truth NAME FILTER: of all VMs of the run together
+truth() { jq -s "[.[]$2] | add" "$out/$1.truth"; }
+
+# verdicts NAME ACTION
+verdicts() { jq -s --arg action "$2" '[.[] | select(.kind == "verdict" and .action == $action)] | length' "$out/$1.out"; }
+
+# of SESSION VM [FILTER]: what the session told of that VM, in a list
+of() {
+	jq -sc --argjson vm "$(number_of "$1" "$2")" "[.[] | select(.vm == \$vm)]${3-}" "$out/$1.out"
+}
+
+# told SESSION VM ACTION: how many verdicts of it
+told() { of "$1" "$2" "| map(select(.kind == \"verdict\" and .action == \"$3\")) | length"; }
+
+# number_of SESSION VM: the tool's
+number_of() {
+	"$encstat" replay "$out/$1.ke" list --all --json 2>/dev/null | jq "select(.name == \"$2\").id"
+}
+
+# sides SESSION VM REFUSED CAME [STATUS]: the guest saw so many conversions refused, its VMM was asked for so many,
+# the tool tells the same; and its map is the VMM's
+sides() {
+	local number
+	equal "$(name "$2: the guest ends as it should")" "${5:-0}" "$(cat "$out/$2.guest-status")"
+	equal "$(name "$2: refused, by the guest's word and by the tool's; and what came out")" "$3 $3 $4" \
+		"$(truth "$2" .refused_map.eperm) $(told "$1" "$2" deny) $(truth "$2" .requests)"
+	number=$(number_of "$1" "$2")
+	equal "$(name "$2: the tool's map is what the VMM has")" "$(jq -c .shared "$out/$2.truth")" \
+		"$("$encstat" replay "$out/$1.ke" map "$number" --json 2>/dev/null |
+			jq -c '[.ranges[] | select(.state == "shared") | [.gfn, .npages]]')"
+}
+
+shared_pages() { jq '[.shared[][1]] | add' "$out/$1.truth"; }
+
+# requests_of SESSION VM: lines "ns passed pages", in time, of what its guest asked for
+requests_of() {
+	"$encstat" replay "$out/$1.ke" events --json 2>/dev/null |
+		jq -r --argjson vm "$(number_of "$1" "$2")" 'select(.vm == $vm) |
+			if .kind == "converted" then [.ts_ns - .latency_ns, 1, .npages]
+			elif .kind == "verdict" then [.ts_ns, 0, .npages] else empty end | join(" ")' | sort -n
+}
+
+# bucket SESSION VM RATE BURST [PAGES]: a bucket of its own, over the times of requests; those are some
+# microseconds late, so that one token may be in doubt
+bucket() {
+	local got want
+	got=$(requests_of "$1" "$2" | awk '$2 {n++} END {print n + 0}')
+	want=$(requests_of "$1" "$2" | awk -v rate="$3" -v burst="$4" -v pages="${5-}" '
+		{
+			level -= (last ? $1 - last : 0) / 1e9 * rate; last = $1
+			if (level < 0) level = 0
+			tokens = pages ? $3 : 1
+			if (level + tokens <= burst) { level += tokens; n++ }
+		}
+		END {print n + 0}')
+	if [ -n "$got" ] && [ "$got" -ge "$4" -o -n "${5-}" ] && [ $((got - want)) -le 1 ] && [ $((want - got)) -le 1 ]; then
+		pass "$(name "$2: as many as the bucket takes")"
+	else
+		fail "$(name "$2: as many as the bucket takes")" "passed $got, by the times of requests $want"
+	fi
+}
+
+# thawed SESSION VM LEVEL: was frozen, and went on afterwards
+thawed() {
+	equal "$(name "$2: told, once")" "1 $3" "$(told "$1" "$2" freeze) $(of "$1" "$2" \
+		'| map(select(.action == "freeze"))[0].level' | tr -d '"')"
+	equal "$(name "$2: no vCPU was in the guest while it was frozen")" \
+		"$(jq -c '[.exits, .requests]' "$out/$2.first")" "$(jq -c '[.exits, .requests]' "$out/$2.later")"
+	equal "$(name "$2: both vCPUs were refused all the while")" true \
+		"$(jq -s '.[1].run_refused > .[0].run_refused' "$out/$2.first" "$out/$2.later")"
+	equal "$(name "$2: the one that asked did not get on")" 0 "$(cat "$out/$2.asked")"
+	equal "$(name "$2: released when enforcement ended")" "0 [[8192,1]]" \
+		"$(cat "$out/$2.guest-status") $(jq -c .shared "$out/$2.truth")"
+}
