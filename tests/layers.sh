@@ -11,18 +11,19 @@ cd "$(dirname "$0")/.." || exit 1
 allowed() {
 	local layer=$1 bad
 	shift
-	bad=$(grep -rnE '^#include "(base|model|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
+	bad=$(grep -rnE '^#include "(base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
 		grep -vE "\"($(IFS='|'; echo "$*"))/")
 	none "layers: $layer includes $*" "$bad"
 }
 
 allowed base base
 allowed model base model
+allowed picture base model picture
 allowed capture base model capture bpf
 allowed detect base model detect
 allowed policy base model detect policy
-allowed output base model detect policy output
-allowed cli base model capture detect policy output cli
+allowed output base model picture detect policy output
+allowed cli base model picture capture detect policy output cli
 none "layers: only capture/live* uses libbpf" \
 	"$(grep -rlE '#include <bpf/' src | grep -v '^src/capture/live')"
 equal "layers: nothing but main.c has a main()" src/cli/main.c "$(grep -rlE '^int main\(' src)"

@@ -467,6 +467,76 @@ void pagemap_count(
 	}
 }
 
+static uint64_t count_common(
+	const uint64_t *bits, const uint64_t *other, unsigned int first, unsigned int end)
+{
+	uint64_t common[LEAF_WORDS];
+
+	for (unsigned int i = first / 64; i <= (end - 1) / 64; i++)
+		common[i] = bits[i] & other[i];
+	return bits_count(common, first, end);
+}
+
+static void leaf_count_pairs(const struct leaf *leaf, const struct leaf *other, unsigned int first,
+	unsigned int end, uint64_t counts[PAGE_STATES][PAGE_STATES])
+{
+	uint64_t rows[PAGE_STATES] = {}, columns[PAGE_STATES] = {}, pairs[PAGE_STATES][PAGE_STATES];
+	const uint64_t *bits[PAGE_STATES] = {
+		[PAGE_SHARED] = leaf->shared,
+		[PAGE_UNKNOWN] = leaf->unknown ? leaf->unknown->bits : NULL,
+	};
+	const uint64_t *others[PAGE_STATES] = {
+		[PAGE_SHARED] = other->shared,
+		[PAGE_UNKNOWN] = other->unknown ? other->unknown->bits : NULL,
+	};
+
+	leaf_count(leaf, first, end, rows);
+	leaf_count(other, first, end, columns);
+	/* Private is what is left of each row and of each column. */
+	for (int x = PAGE_STATES - 1; x >= 0; x--)
+		for (int y = PAGE_STATES - 1; y >= 0; y--) {
+			if (x == PAGE_PRIVATE)
+				pairs[x][y] = columns[y];
+			else if (y == PAGE_PRIVATE)
+				pairs[x][y] = rows[x];
+			else
+				pairs[x][y] = bits[x] && others[y]
+						      ? count_common(bits[x], others[y], first, end)
+						      : 0;
+			rows[x] -= pairs[x][y];
+			columns[y] -= pairs[x][y];
+			counts[x][y] += pairs[x][y];
+		}
+}
+
+void pagemap_count_pairs(const struct pagemap *map, const struct pagemap *other, uint64_t gfn,
+	uint64_t npages, uint64_t counts[PAGE_STATES][PAGE_STATES])
+{
+	uint64_t end = gfn < PAGEMAP_FRAMES ? gfn + MIN(npages, PAGEMAP_FRAMES - gfn) : gfn;
+
+	while (gfn < end) {
+		unsigned int shift, other_shift, first = gfn % LEAF_FRAMES;
+		entry_t entry = find(map, gfn, &shift), opposite = find(other, gfn, &other_shift);
+		uint64_t stop = MIN(end, span_end(gfn, MIN(shift, other_shift)));
+		uint64_t column[PAGE_STATES] = {};
+
+		if (is_uniform(entry) && is_uniform(opposite))
+			counts[state_of(entry)][state_of(opposite)] += stop - gfn;
+		else if (is_uniform(entry))
+			leaf_count((const struct leaf *)opposite, first, first + (stop - gfn),
+				counts[state_of(entry)]);
+		else if (is_uniform(opposite))
+			leaf_count((const struct leaf *)entry, first, first + (stop - gfn), column);
+		else
+			leaf_count_pairs((const struct leaf *)entry, (const struct leaf *)opposite,
+				first, first + (stop - gfn), counts);
+		if (is_uniform(opposite))
+			for (int i = 0; i < PAGE_STATES; i++)
+				counts[i][state_of(opposite)] += column[i];
+		gfn = stop;
+	}
+}
+
 size_t pagemap_memory(const struct pagemap *map)
 {
 	return sizeof(*map) + (map->nblocks + map->nspares) * sizeof(union block);

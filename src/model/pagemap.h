@@ -58,6 +58,10 @@ uint64_t pagemap_run(
 void pagemap_count(
 	const struct pagemap *map, uint64_t gfn, uint64_t npages, uint64_t counts[PAGE_STATES]);
 
+/* Of two maps at once: adds to counts[x][y] how many frames are x in map and y in other. */
+void pagemap_count_pairs(const struct pagemap *map, const struct pagemap *other, uint64_t gfn,
+	uint64_t npages, uint64_t counts[PAGE_STATES][PAGE_STATES]);
+
 /* Bytes the map asked the allocator for, spare blocks included. */
 size_t pagemap_memory(const struct pagemap *map);
 
