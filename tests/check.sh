@@ -54,19 +54,19 @@ lab() {
 # Debian's QEMU as the VMM, in the same kernels.
 qemu() {
 	# shellcheck disable=SC2086
-	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 320 tests/lab/qemu.sh {} >build/qemu-{}.log 2>&1; cat build/qemu-{}.log"
+	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 1500 tests/lab/qemu.sh {} >build/qemu-{}.log 2>&1; cat build/qemu-{}.log"
 }
 
 # The optional module, in the same kernels.
 gate() {
 	# shellcheck disable=SC2086
-	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 400 tests/lab/gate.sh {} >build/gate-{}.log 2>&1; cat build/gate-{}.log"
+	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 1500 tests/lab/gate.sh {} >build/gate-{}.log 2>&1; cat build/gate-{}.log"
 }
 
 # `enforce` with the module that the part before has built.
 enforce() {
 	# shellcheck disable=SC2086
-	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 400 tests/lab/enforce.sh {} >build/enforce-{}.log 2>&1; cat build/enforce-{}.log"
+	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 1500 tests/lab/enforce.sh {} >build/enforce-{}.log 2>&1; cat build/enforce-{}.log"
 }
 
 for part in ${*:-unit mutation fuzz layers cli golden native lab qemu gate enforce}; do

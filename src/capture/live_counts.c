@@ -17,6 +17,7 @@ struct counted {
 	struct kes_count_key key;
 	uint64_t total;
 	uint64_t now; /* while it is summed up */
+	bool waited; /* no VM was known for it, once */
 };
 
 static int compare_owners(const void *a, const void *b)
@@ -229,6 +230,10 @@ static int collect_all(
 
 		if (counted->now <= counted->total)
 			continue; /* as it was, or missed this time: totals never go down */
+		if (!owner && !counted->waited) {
+			counted->waited = true; /* its VM may have come after the list was made */
+			continue;
+		}
 		counted->total = counted->now;
 		r = take(context, &record, 1);
 	}

@@ -16,7 +16,7 @@
 #include "model/model.h"
 #include "output/output.h"
 
-#define CANARY_MS 1000
+#define CANARY_MS 10000
 
 struct findings {
 	struct live *live;

@@ -11,7 +11,7 @@
 #include "cli/enforcer.h"
 #include "policy/enforce.h"
 
-#define PROOF_MS    3000
+#define PROOF_MS    10000
 #define PROOF_TRIES 100 /* looks at the ring, after the guest has ended */
 
 /* What the guest of hypercalls converts (see canary.c): the pages that are refused once, and six

@@ -181,10 +181,12 @@ void watch_resolve(struct watch *watch, const struct detector *detector)
 	end_finding(watch, detector->kind, ENDED_RESOLVED);
 }
 
+/* What is pending stays: the last counts of a VM come after its end, and watch_release() frees it. */
 void watch_close(struct watch *watch, enum finding_end why)
 {
 	for (int i = 0; i < FINDING_KINDS; i++)
-		end_finding(watch, (enum finding_kind)i, why);
+		if (watch->findings[i] && watch->findings[i]->state == FINDING_OPEN)
+			end_finding(watch, (enum finding_kind)i, why);
 }
 
 void watch_expire(struct watch *watch)

@@ -45,7 +45,7 @@ objcopy -R .BTF "$job/kvm_encstat_gate.ko" "$job/no-btf.ko"
 cp "$here/../gate/suite" "$job/run"
 cp -r "$here/../guest/scripts/gate" "$job/scripts"
 "$here/bundle.sh" "$job/root" "$build/tests/guest" "$build/tests/gate/deny"
-if ! "$here/boot.sh" "$kernel" "$job" 240 >"$job/boot.log" 2>&1; then
+if ! "$here/boot.sh" "$kernel" "$job" 1200 >"$job/boot.log" 2>&1; then
 	fail "$(name "booted and ran")" "$(cat "$job/boot.log")"
 	exit 0
 fi

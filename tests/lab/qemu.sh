@@ -26,7 +26,7 @@ install -D -m 644 -t "$job/qemu/firmware" /usr/share/seabios/bios-256k.bin /usr/
 
 # One CPU: with two, the emulator now and then loads a wrong CS while a guest is in real mode, and its firmware
 # goes nowhere from there.
-if ! LAB_CPUS=1 "$here/boot.sh" "$kernel" "$job" 280 >"$job/boot.log" 2>&1; then
+if ! LAB_CPUS=1 "$here/boot.sh" "$kernel" "$job" 1200 >"$job/boot.log" 2>&1; then
 	fail "$(name "booted and ran")" "$(cat "$job/boot.log")"
 	exit 0
 fi

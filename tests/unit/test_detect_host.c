@@ -168,6 +168,21 @@ static void test_a_sweep(void **state)
 	assert_int_equal(f->values[1], 0);
 }
 
+/* The last counts of a VM may come after its end. */
+static void test_a_sweep_told_late(void **state)
+{
+	(void)state;
+	sev_vm(&d, 1, 65536);
+	hypercalls(0, 1);
+	hypercalls(2, 1);
+	hypercalls(3, 5);
+	vm_end(&d, 1);
+	assert_silent(&d);
+	hypercalls(14, 1);
+	later(&d, SECOND_NS);
+	assert_int_equal(found_only(&d, FINDING_SWEEP)->count, 8);
+}
+
 /* Numbers from 15 on: each call is taken for another one. */
 static void test_a_sweep_of_high_numbers(void **state)
 {
@@ -260,6 +275,7 @@ int main(void)
 		DETECTS(test_exits_that_are_explained),
 		DETECTS(test_counts_that_are_shared),
 		DETECTS(test_a_sweep),
+		DETECTS(test_a_sweep_told_late),
 		DETECTS(test_a_sweep_of_high_numbers),
 		DETECTS(test_one_number_very_often),
 		DETECTS(test_no_sweep),

@@ -337,6 +337,18 @@ static void test_slow_answers_of_a_short_life(void **state)
 	assert_int_equal(found_only(&d, FINDING_SLOW)->count, 1);
 }
 
+/* The first minute is one of the VM's life, not what is left of the host's. */
+static void test_slow_answers_of_the_first_second(void **state)
+{
+	(void)state;
+	sev_vm(&d, 1, 65536);
+	answers(10, 1, 30 * MILLISECOND_NS);
+	later(&d, SECOND_NS);
+	answers(90, 1, 50000);
+	later(&d, SECOND_NS);
+	assert_int_equal(found_only(&d, FINDING_SLOW)->count, 1);
+}
+
 static void test_what_a_minute_forgets(void **state)
 {
 	(void)state;
@@ -423,6 +435,7 @@ int main(void)
 		DETECTS(test_a_slow_answer),
 		DETECTS(test_slow_answers),
 		DETECTS(test_slow_answers_of_a_short_life),
+		DETECTS(test_slow_answers_of_the_first_second),
 		DETECTS(test_what_a_minute_forgets),
 		DETECTS(test_read_late),
 		DETECTS(test_a_vcpu_that_waits),
