@@ -17,7 +17,7 @@ BPFTOOL  ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wmissing-prototypes -Werror
 KES_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DKES_VERSION='"$(VERSION)"' $(WARNINGS) -Isrc -Iinclude -I$(B) -MMD -MP
-LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols -lfyaml -lpng
+LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols -lfyaml -lpng -lncursesw
 SANITIZE  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 Q := $(if $(V),,@)
@@ -43,7 +43,7 @@ $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 
 # ---- the C half ------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard src/base/*.c src/model/*.c src/picture/*.c src/capture/*.c src/detect/*.c src/policy/*.c src/output/*.c src/cli/*.c)
+SOURCES := $(wildcard src/base/*.c src/model/*.c src/picture/*.c src/capture/*.c src/detect/*.c src/policy/*.c src/output/*.c src/top/*.c src/cli/*.c)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
 all: $(B)/kvm-encstat
@@ -94,7 +94,7 @@ $(B)/tests/guest: $(GUEST_SOURCES) $(wildcard tests/guest/*.h) include/kvm_abi.h
 
 # Fuzzers take clang; each runs for FUZZ_SECONDS on its corpus, kept outside the checkout.
 FUZZERS      := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SOURCES := $(filter-out src/cli/% src/capture/live%,$(SOURCES))
+FUZZ_SOURCES := $(filter-out src/cli/% src/capture/live% src/top/screen%,$(SOURCES))
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=$(B)/fuzz/%.o)
 FUZZ_FLAGS   := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 

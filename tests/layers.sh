@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 allowed() {
 	local layer=$1 bad
 	shift
-	bad=$(grep -rnE '^#include "(base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
+	bad=$(grep -rnE '^#include "(top|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
 		grep -vE "\"($(IFS='|'; echo "$*"))/")
 	none "layers: $layer includes $*" "$bad"
 }
@@ -23,7 +23,10 @@ allowed capture base model capture bpf
 allowed detect base model detect
 allowed policy base model detect policy
 allowed output base model picture detect policy output
-allowed cli base model picture capture detect policy output cli
+allowed top base model picture detect policy output top
+allowed cli base model picture capture detect policy output top cli
+none "layers: only top/screen.c uses curses" \
+	"$(grep -rlE '#include <(n?curses|term)' src | grep -v '^src/top/screen\.c$')"
 none "layers: only capture/live* uses libbpf" \
 	"$(grep -rlE '#include <bpf/' src | grep -v '^src/capture/live')"
 equal "layers: nothing but main.c has a main()" src/cli/main.c "$(grep -rlE '^int main\(' src)"

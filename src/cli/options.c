@@ -196,6 +196,24 @@ static int set_config(struct options *options, const char *value, struct error *
 	return 0;
 }
 
+#define WORD(name, member)                                                             \
+	static int name(struct options *options, const char *value, struct error *err) \
+	{                                                                              \
+		(void)err;                                                             \
+		options->member = value;                                               \
+		return 0;                                                              \
+	}
+WORD(set_interval, interval)
+WORD(set_samples, samples)
+WORD(set_filter, filter)
+WORD(set_sort, sort)
+WORD(set_columns, columns)
+WORD(set_theme, theme)
+WORD(set_speed, speed)
+FLAG(set_once, once)
+FLAG(set_batch, batch)
+FLAG(set_actions, allow_actions)
+
 /* ---- the table ---- */
 
 static const struct row {
@@ -226,6 +244,21 @@ static const struct row {
 	{OPT_ASK, 0, "share", "RANGE", "ask for these pages to become shared: 0x1000+4K",
 		set_share},
 	{OPT_ASK, 0, "private", "RANGE", "ask for these pages to become private", set_private},
+	{OPT_TOP, 'i', "interval", "SECONDS", "between two pictures (default 1)", set_interval},
+	{OPT_TOP, 0, "filter", "EXPR", "only what matches, such as 'type=snp shared>10%'",
+		set_filter},
+	{OPT_TOP, 's', "sort", "COLUMN", "the order (default id)", set_sort},
+	{OPT_TOP, 0, "columns", "LIST", "these columns, such as id,name,shared,conf", set_columns},
+	{OPT_TOP, 0, "batch", NULL, "plain tables, one each interval", set_batch},
+	{OPT_TOP, 'n', "samples", "N", "so many tables, then end", set_samples},
+	{OPT_TOP, 0, "once", NULL, "one table", set_once},
+	{OPT_TOP, 0, "theme", "THEME", "dark (default), light, or mono, as with NO_COLOR",
+		set_theme},
+	{OPT_TOP, 0, "from", "FILE", "play a capture, instead of what goes on", set_capture},
+	{OPT_TOP, 0, "speed", "SPEED", "of a capture: 10x, or step (S plays an interval)",
+		set_speed},
+	{OPT_TOP, 0, "allow-actions", NULL, "keys that freeze and release VMs, after a question",
+		set_actions},
 	{OPT_CAPTURE, 0, "capture", "FILE", "VMs of a capture, instead of those that run",
 		set_capture},
 	{OPT_ABI, 0, "abi", "ABI",

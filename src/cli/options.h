@@ -53,6 +53,8 @@ struct options {
 	size_t n_args;
 	double duration_s; /* negative: not given */
 	size_t ring_bytes; /* 0: not given */
+	const char *interval, *filter, *sort, *columns, *theme, *speed, *samples; /* NULL: not given */
+	bool once, batch, allow_actions;
 	const char *output;
 	const char *save;
 	const char *vm;   /* NULL: not given */
@@ -91,6 +93,7 @@ enum option_bit {
 	OPT_ASK = 1 << 21,
 	OPT_CAPTURE = 1 << 22,
 	OPT_KEEP = 1 << 23,
+	OPT_TOP = 1 << 25,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,

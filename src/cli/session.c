@@ -86,7 +86,11 @@ int session_start(struct session *session, enum abi abi, struct error *err)
 	int r = model_new(&session->model, &options);
 
 	session->style.ascii = session->options->ascii || !terminal_is_utf8();
-	return r ? error_set(err, r, "out of memory") : start_detectors(session, err);
+	if (r)
+		return error_set(err, r, "out of memory");
+	if (session->reader->watch)
+		session->reader->watch(session->reader->context, session->model, &session->style);
+	return start_detectors(session, err);
 }
 
 int session_take(void *context, const struct kes_record *records, size_t n)
@@ -205,7 +209,7 @@ int session_run(const struct options *options, const struct reader *reader, bool
 		r = error_set(err, -EIO, "writing the output failed");
 		error_advise(err, "is the disk full?");
 	}
-	if (!r)
+	if (!r && !reader->quiet)
 		summarize(&session);
 	r = r ? EXIT_FAILED : status ? status : session_status(&session, keep_status);
 	capture_writer_free(&session.writer);

@@ -21,6 +21,22 @@ static void read_metadata(const char *text, int64_t *ret_offset_ns, enum abi *re
 	json_object_put(about);
 }
 
+/* All at once, or each when the reader lets it. */
+static int take(struct session *session, const struct kes_record *records, size_t n)
+{
+	const struct reader *reader = session->reader;
+	int r = 0;
+
+	if (!reader->pace)
+		return session_take(session, records, n);
+	for (size_t i = 0; i < n && !r; i++) {
+		r = reader->pace(reader->context, records[i].ts_ns);
+		if (!r)
+			r = session_take(session, &records[i], 1);
+	}
+	return r;
+}
+
 int session_run_file(struct session *session, struct error *err)
 {
 	_cleanup_(capture_reader_free) struct capture_reader *reader = NULL;
@@ -37,7 +53,7 @@ int session_run_file(struct session *session, struct error *err)
 	if (r)
 		return r;
 	while ((r = capture_reader_next(reader, &records, &n, err)) > 0) {
-		r = session_take(session, records, n);
+		r = take(session, records, n);
 		if (r == -EPIPE)
 			return 0;
 		if (r)

@@ -314,14 +314,16 @@ static int run_loop(struct loop *loop, struct error *err)
 		r = child_start(&loop->child, options->command, err);
 	if (r)
 		return r;
-	if (loop->end_ns == UINT64_MAX && !options->command)
+	if (loop->end_ns == UINT64_MAX && !options->command && !reader->quiet)
 		fputs("kvm-encstat: watching; Ctrl-C ends it\n", stderr);
 	while (!loop->stop && !r) {
 		r = turn(loop);
 		if (!r && reader->turn) {
 			r = reader->turn(reader->context, loop->session->model, err);
-			if (r)
+			if (r < 0)
 				return r;
+			loop->stop |= r > 0;
+			r = 0;
 		}
 	}
 	if (!r)
@@ -426,7 +428,8 @@ int session_run_live(struct session *session, struct error *err)
 	r = session_start(session, options->abi, err);
 	if (!r && options->command)
 		r = child_prepare(&loop.child, options->command, err);
-	if (!r && watch(&loop, loop.signals))
+	if (!r && (watch(&loop, loop.signals) ||
+			  (session->reader->input_fd && watch(&loop, session->reader->input_fd))))
 		r = error_set(err, -errno, "making an event loop failed: %s", strerror(errno));
 	if (r)
 		return r;

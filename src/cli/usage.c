@@ -11,6 +11,7 @@ const struct command *const commands[] = {
 	&command_list,
 	&command_events,
 	&command_map,
+	&command_top,
 	&command_findings,
 	&command_explain,
 	&command_policy,

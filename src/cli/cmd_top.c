@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Records, keys and the clock meet here: src/top knows none of where they come from. */
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/escape.h"
+#include "cli/commands.h"
+#include "cli/session.h"
+#include "cli/top_cost.h"
+#include "top/batch.h"
+#include "top/screen.h"
+
+#define DRAW_NS  40000000ull /* at most so often, unless a key asks for it */
+#define LOOK_NS  20000000ull /* at least so often keys are looked for while records come in */
+#define POLL_MS  50
+#define MAX_KEPT 256 /* VMs that ended */
+
+struct run {
+	const struct options *options;
+	struct top *top;
+
+	/* with a screen */
+	struct screen *screen; /* NULL: batch mode */
+	struct cells cells;
+	struct top_meter meter;
+	uint64_t drawn_ns;
+	bool started, quit, restart;
+
+	/* without */
+	unsigned long left; /* tables yet to be written; 0: no end */
+	bool whole, done;   /* whole: one table of all records */
+	uint64_t ticks;
+
+	/* a capture */
+	uint64_t playhead_ns, wall_ns, looked_ns; /* 0: it has not begun */
+	uint64_t step_ticks;
+};
+
+/* ---- the screen ---- */
+
+static int draw(struct run *run)
+{
+	int width, height;
+
+	screen_size(run->screen, &width, &height);
+	if (cells_resize(&run->cells, width, height))
+		return -ENOMEM;
+	top_draw(run->top, &run->cells);
+	screen_present(run->screen, &run->cells);
+	run->drawn_ns = clock_now_ns();
+	return 0;
+}
+
+static void grant(struct run *run)
+{
+	uint32_t vm;
+
+	switch (top_take_wish(run->top, &vm)) {
+	case WISH_QUIT:
+		run->quit = true;
+		break;
+	case WISH_RESTART:
+		run->restart = true;
+		break;
+	case WISH_REDRAW:
+		screen_redraw(run->screen);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Takes keys in and draws what changed. */
+static int look(struct run *run, struct error *err)
+{
+	struct top_cost cost;
+	struct key_press press;
+	bool pressed = false;
+	int r = 0;
+
+	if (!run->started) {
+		r = screen_start(run->screen, err);
+		if (r)
+			return r;
+		run->started = true;
+	}
+	while (screen_read(run->screen, &press)) {
+		top_press(run->top, &press);
+		grant(run);
+		pressed = true;
+	}
+	run->quit |= screen_is_over(run->screen);
+	if (top_meter_read(&run->meter, &cost))
+		top_set_cost(run->top, &cost);
+	if (pressed || (top_is_stale(run->top) && clock_now_ns() - run->drawn_ns >= DRAW_NS))
+		r = draw(run);
+	return r ? error_set(err, r, "out of memory") : 0;
+}
+
+static void wait_for_keys(struct run *run, int timeout_ms)
+{
+	struct pollfd fd = {.fd = screen_fd(run->screen), .events = POLLIN};
+
+	poll(&fd, 1, timeout_ms);
+}
+
+/* ---- batch mode ---- */
+
+static int write_table(struct run *run)
+{
+	if (run->options->format == FORMAT_JSON)
+		batch_write_json(stdout, run->top);
+	else
+		batch_write_text(stdout, run->top);
+	if (run->left && !--run->left)
+		run->done = true;
+	return fflush(stdout) || ferror(stdout) ? -EPIPE : 0;
+}
+
+/* An interval may have ended. */
+static int write_tables(struct run *run)
+{
+	if (run->whole || run->done || top_ticks(run->top) == run->ticks)
+		return 0;
+	run->ticks = top_ticks(run->top);
+	return write_table(run);
+}
+
+/* ---- records ---- */
+
+static void watch(void *context, const struct model *model, const struct style *style)
+{
+	struct run *run = context;
+
+	top_watch(run->top, model, style);
+}
+
+static int on_event(void *context, const struct style *style, const struct event *event)
+{
+	struct run *run = context;
+	int r = top_event(run->top, event);
+
+	(void)style;
+	if (!r && !run->screen)
+		r = write_tables(run);
+	return r || !run->done ? r : -EPIPE;
+}
+
+static int on_finding(void *context, const struct style *style, const struct finding *finding,
+	enum finding_phase phase)
+{
+	struct run *run = context;
+
+	(void)style;
+	return top_finding(run->top, finding, phase);
+}
+
+static int turn(void *context, const struct model *model, struct error *err)
+{
+	struct run *run = context;
+	int r;
+
+	(void)model;
+	if (!run->screen)
+		return run->done;
+	r = look(run, err);
+	return r ? r : run->quit;
+}
+
+static void stop(void *context)
+{
+	struct run *run = context;
+
+	if (run->screen)
+		screen_stop(run->screen);
+}
+
+/* ---- a capture ---- */
+
+/* Whether the record of this time is due. The time of a capture passes as that of the day, times
+ * the speed; what was seen of it passes at once. */
+static bool is_due(struct run *run, uint64_t ts_ns)
+{
+	struct playback *p = top_playback(run->top);
+	uint64_t now = clock_now_ns();
+
+	if (!run->wall_ns)
+		run->playhead_ns = ts_ns;
+	else if (!p->paused)
+		run->playhead_ns += (uint64_t)((double)(now - run->wall_ns) * p->speed);
+	run->wall_ns = now;
+	if (p->step && top_ticks(run->top) != run->step_ticks) {
+		p->step = false;
+		run->step_ticks = top_ticks(run->top);
+	}
+	if (p->step && ts_ns > run->playhead_ns)
+		run->playhead_ns = ts_ns;
+	if (!p->step)
+		run->step_ticks = top_ticks(run->top);
+	return ts_ns <= run->playhead_ns;
+}
+
+static int until_due_ms(const struct run *run, uint64_t ts_ns)
+{
+	double ms = (double)(ts_ns - run->playhead_ns) / 1e6 / top_playback(run->top)->speed;
+
+	return ms < 1 ? 1 : ms > POLL_MS ? POLL_MS : (int)ms;
+}
+
+static int pace(void *context, uint64_t ts_ns)
+{
+	struct run *run = context;
+	struct error err = {};
+	int r;
+
+	for (;;) {
+		bool due = is_due(run, ts_ns);
+
+		if (!due || run->wall_ns - run->looked_ns >= LOOK_NS) {
+			run->looked_ns = run->wall_ns;
+			r = look(run, &err);
+			if (r)
+				return r;
+		}
+		if (run->quit || run->restart)
+			return -EPIPE;
+		if (due)
+			return 0;
+		wait_for_keys(run, until_due_ms(run, ts_ns));
+	}
+}
+
+/* The capture is at its end: what it came to stays on the screen. */
+static int stay(struct run *run, struct error *err)
+{
+	int r = 0;
+
+	top_playback(run->top)->ended = true;
+	top_close_interval(run->top, false);
+	while (!run->quit && !run->restart && !r) {
+		r = look(run, err);
+		if (!r && !run->quit && !run->restart)
+			wait_for_keys(run, POLL_MS);
+	}
+	return r;
+}
+
+static int finish(
+	void *context, const struct style *style, const struct model *model, struct error *err)
+{
+	struct run *run = context;
+	int r = 0;
+
+	(void)style;
+	(void)model;
+	if (run->screen && run->options->file && !run->quit && !run->restart)
+		r = stay(run, err);
+	/* What is left of the last interval, where it is the only one or the records have an end.
+	 */
+	if (!run->screen && !run->done && (run->whole || run->options->file || !run->ticks)) {
+		top_close_interval(run->top, run->whole || !run->ticks);
+		write_table(run);
+	}
+	top_unwatch(run->top);
+	return r;
+}
+
+/* ---- options ---- */
+
+static int bad(struct error *err, const char *option, const char *value, const char *advice)
+{
+	char shown[ESCAPED_SIZE(64)];
+
+	error_set(err, -EINVAL, "%s cannot be '%s'", option, escape(value, shown, sizeof(shown)));
+	error_advise(err, "%s", advice);
+	return -EINVAL;
+}
+
+static int parse_interval(const char *text, uint64_t *ret_ns, struct error *err)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !isfinite(seconds) || seconds < 0.1 || seconds > 3600)
+		return bad(err, "--interval", text, "give seconds, 0.1 to 3600");
+	*ret_ns = (uint64_t)(seconds * 1e9);
+	return 0;
+}
+
+static int parse_samples(const char *text, unsigned long *ret, struct error *err)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (end == text || *end || *text == '-' || errno || !n)
+		return bad(err, "--samples", text, "give a number of tables from 1 on");
+	*ret = n;
+	return 0;
+}
+
+/* "10x", "0.5", or "step": 0. */
+static int parse_speed(const char *text, double *ret, struct error *err)
+{
+	char *end;
+	double speed = strtod(text, &end);
+
+	*ret = 0;
+	if (!strcmp(text, "step"))
+		return 0;
+	if (end == text || (*end && strcmp(end, "x")) || !isfinite(speed) || speed < 0.01 ||
+		speed > 1e6)
+		return bad(err, "--speed", text, "give a factor such as 10x, or step");
+	*ret = speed;
+	return 0;
+}
+
+static int parse(struct run *run, struct top_options *top, enum theme *theme, struct error *err)
+{
+	const struct options *o = run->options;
+	int r = 0;
+
+	*theme = theme_default();
+	if (o->interval)
+		r = parse_interval(o->interval, &top->interval_ns, err);
+	if (!r && o->samples)
+		r = parse_samples(o->samples, &run->left, err);
+	if (!r && o->speed)
+		r = parse_speed(o->speed, &top->speed, err);
+	if (!r && o->theme && theme_from_name(o->theme, theme))
+		r = bad(err, "--theme", o->theme, "it is dark, light or mono");
+	if (!r && o->once) {
+		run->left = 1;
+		run->whole = o->file != NULL;
+	}
+	return r;
+}
+
+static bool wants_screen(const struct options *o)
+{
+	return !o->batch && !o->once && !o->samples && o->format != FORMAT_JSON && !o->command &&
+	       isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+/* ---- the command ---- */
+
+static int play(struct run *run, struct error *err)
+{
+	struct reader reader = {
+		.watch = watch,
+		.event = on_event,
+		.finding = on_finding,
+		.finish = finish,
+		.context = run,
+		.max_ended = MAX_KEPT,
+		.wants_resident = true,
+		.endless = true,
+		.quiet = run->screen != NULL,
+		.turn = turn,
+		.stop = stop,
+	};
+	int status;
+
+	if (run->screen) {
+		reader.pace = pace;
+		reader.input_fd = screen_fd(run->screen);
+	}
+	do {
+		run->restart = false;
+		run->wall_ns = run->looked_ns = run->step_ticks = 0;
+		status = session_run(run->options, &reader, false, err);
+	} while (status != EXIT_FAILED && run->restart && !run->quit);
+	return run->screen && status == EXIT_PARTIAL ? EXIT_DONE : status;
+}
+
+static void release(struct run *run)
+{
+	screen_free(&run->screen);
+	cells_free(&run->cells);
+	top_free(&run->top);
+}
+
+static int run_top(const struct options *options, struct error *err)
+{
+	_cleanup_(release) struct run run = {.options = options};
+	struct top_options top = {
+		.interval_ns = 1000000000ull,
+		.filter = options->filter,
+		.sort = options->sort,
+		.columns = options->columns,
+		.file = options->file,
+		.ascii = options->ascii,
+		.actions = options->allow_actions && !options->file,
+		.speed = 1,
+		.ended = options->all || options->file,
+	};
+	enum theme theme;
+	int r = parse(&run, &top, &theme, err);
+
+	if (!r)
+		r = top_new(&run.top, &top, err);
+	if (r)
+		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	if (wants_screen(options) && screen_new(&run.screen, theme, err))
+		return EXIT_FAILED;
+	return play(&run, err);
+}
+
+const struct command command_top = {
+	.name = "top",
+	.arguments = "[--from FILE] [--filter EXPR] [--sort COLUMN] [--batch | --once] [--json]",
+	.summary = "the live view: who shares what, what changes now, what is wrong",
+	.text = "Shows the VMs and their figures as they change, as htop shows processes; ? lists "
+		"the keys.\n"
+		"Without a terminal, and with --batch, --once, --samples or --json it prints plain "
+		"tables.\n"
+		"--from plays a capture in the same screen.",
+	.options = OPT_READ | OPT_JSON | OPT_ALL | OPT_ASCII | OPT_CONFIG | OPT_TOP,
+	.takes_command = true,
+	.replays = true,
+	.run = run_top,
+};

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a key does: what is typed, commands of all views, and those of one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "top/top_private.h"
+
+/* ---- what is typed ---- */
+
+static void open_prompt(struct top *top, enum prompt_kind kind, const char *text)
+{
+	top->prompt = (struct prompt_line){.kind = kind};
+	snprintf(top->prompt.text, sizeof(top->prompt.text), "%s", text);
+	top->prompt.length = strlen(top->prompt.text);
+}
+
+static bool filters_lines(const struct top *top)
+{
+	return top->view == VIEW_FINDINGS || top->view == VIEW_EVENTS;
+}
+
+/* Each key shows what it comes to; what makes no sense yet leaves the last filter that did. */
+static bool apply_filter(struct top *top)
+{
+	bool lines = filters_lines(top);
+	struct error err = {};
+
+	top->message[0] = '\0';
+	if (filter_parse(lines ? &top->line_filter : &top->filter, top->prompt.text, &err)) {
+		top_say(top, true, "%s%s%s", err.text + strlen("filter: "),
+			err.advice[0] ? "; " : "", err.advice);
+		return false;
+	}
+	snprintf(lines ? top->line_filter_text : top->filter_text, FILTER_TEXT, "%s",
+		top->prompt.text);
+	top->rows_stale = true;
+	return true;
+}
+
+static void apply_search(struct top *top)
+{
+	top->message[0] = '\0';
+	snprintf(top->search, sizeof(top->search), "%s", top->prompt.text);
+	views[top->view]->command(top, DO_SEARCH);
+}
+
+static void apply_interval(struct top *top)
+{
+	char *end;
+	double seconds = strtod(top->prompt.text, &end);
+
+	if (end == top->prompt.text || *end || !(seconds >= 0.1 && seconds <= 3600))
+		top_say(top, true, "an interval is 0.1 to 3600 seconds");
+	else
+		stats_set_interval(top->stats, (uint64_t)(seconds * 1e9));
+}
+
+static void close_prompt(struct top *top)
+{
+	enum prompt_kind kind = top->prompt.kind;
+
+	if (kind == PROMPT_LINE_FILTER && !apply_filter(top))
+		return; /* stays open, with what is wrong beside it */
+	top->prompt.kind = PROMPT_LINE_NONE;
+	if (kind == PROMPT_LINE_INTERVAL)
+		apply_interval(top);
+}
+
+static void cancel_prompt(struct top *top)
+{
+	bool filter = top->prompt.kind == PROMPT_LINE_FILTER;
+
+	top->prompt.text[0] = '\0';
+	top->prompt.length = 0;
+	if (filter)
+		apply_filter(top);
+	top->prompt.kind = PROMPT_LINE_NONE;
+	top->message[0] = '\0';
+}
+
+static void type_code(struct prompt_line *prompt, uint32_t code)
+{
+	char bytes[4];
+	size_t n = 0;
+
+	if (code < 0x20 || code == 0x7f || code > 0x10ffff)
+		return;
+	if (code < 0x80) {
+		bytes[n++] = (char)code;
+	} else {
+		if (code >= 0x10000) {
+			bytes[n++] = (char)(0xf0 | code >> 18);
+			bytes[n++] = (char)(0x80 | (code >> 12 & 0x3f));
+		} else if (code >= 0x800) {
+			bytes[n++] = (char)(0xe0 | code >> 12);
+		}
+		bytes[n] = (char)(n ? 0x80 | (code >> 6 & 0x3f) : 0xc0 | code >> 6);
+		n++;
+		bytes[n++] = (char)(0x80 | (code & 0x3f));
+	}
+	if (prompt->length + n >= sizeof(prompt->text))
+		return;
+	memcpy(prompt->text + prompt->length, bytes, n);
+	prompt->length += n;
+	prompt->text[prompt->length] = '\0';
+}
+
+static void take_back(struct prompt_line *prompt)
+{
+	while (prompt->length && (prompt->text[prompt->length - 1] & 0xc0) == 0x80)
+		prompt->length--;
+	prompt->length -= prompt->length > 0;
+	prompt->text[prompt->length] = '\0';
+}
+
+static void type(struct top *top, uint32_t key)
+{
+	struct prompt_line *prompt = &top->prompt;
+
+	if (prompt->kind == PROMPT_LINE_QUESTION) {
+		prompt->kind = PROMPT_LINE_NONE;
+		if (key == 'y' || key == 'Y') {
+			top->wish = prompt->wish;
+			top->wish_vm = prompt->vm;
+		}
+		return;
+	}
+	if (key == TK_ENTER) {
+		close_prompt(top);
+		return;
+	}
+	if (key == TK_ESCAPE) {
+		cancel_prompt(top);
+		return;
+	}
+	if (key == TK_BACKSPACE || key == TK_DELETE)
+		take_back(prompt);
+	else if (key == ('u' & 0x1f)) /* Ctrl-U */
+		prompt->text[prompt->length = 0] = '\0';
+	else
+		type_code(prompt, key);
+	if (prompt->kind == PROMPT_LINE_FILTER)
+		apply_filter(top);
+	else if (prompt->kind == PROMPT_LINE_SEARCH)
+		apply_search(top);
+}
+
+/* ---- commands that all views have ---- */
+
+static void ask(struct top *top, enum top_wish wish)
+{
+	const struct vm_stats *v;
+	const struct row *row = top_cursor_row(top);
+	uint32_t id = top->view == VIEW_VM ? top->vm : row && !row->group ? row->id : 0;
+	char label[VM_SHORT_SIZE];
+
+	v = id ? stats_find(top->stats, id) : NULL;
+	if (!v || !v->vm->alive) {
+		top_say(top, true, "no VM that lives is chosen");
+		return;
+	}
+	top->prompt =
+		(struct prompt_line){.kind = PROMPT_LINE_QUESTION, .wish = wish, .vm = v->vm->id};
+	snprintf(top->prompt.question, sizeof(top->prompt.question), "%s VM %u %s (pid %u)? [y/N]",
+		wish == WISH_FREEZE ? "Freeze" : "Release", v->vm->id, vm_label_short(v->vm, label),
+		v->vm->pid);
+}
+
+static void go_back(struct top *top)
+{
+	switch (top->view) {
+	case VIEW_VMS:
+		top->follow = false;
+		top->filter.n = 0;
+		top->filter_text[0] = '\0';
+		top->rows_stale = true;
+		break;
+	case VIEW_FINDINGS:
+	case VIEW_EVENTS:
+		if (top->line_filter.n) {
+			top->line_filter.n = 0;
+			top->line_filter_text[0] = '\0';
+		} else {
+			top_show(top, VIEW_VMS);
+		}
+		break;
+	case VIEW_TEXT:
+		top_show(top, top->back_of_text);
+		break;
+	case VIEW_HELP:
+	case VIEW_COLUMNS:
+		top_show(top, top->back);
+		break;
+	default:
+		top_show(top, VIEW_VMS);
+	}
+}
+
+static void play(struct top *top, enum command_id command)
+{
+	struct playback *p = &top->playback;
+
+	switch (command) {
+	case DO_PAUSE:
+		p->paused = !p->paused;
+		break;
+	case DO_STEP:
+		p->step = p->paused = true;
+		break;
+	case DO_FASTER:
+		p->speed = p->speed < 4096 ? p->speed * 2 : p->speed;
+		break;
+	case DO_SLOWER:
+		p->speed = p->speed > 1.0 / 64 ? p->speed / 2 : p->speed;
+		break;
+	default:
+		top->wish = WISH_RESTART;
+	}
+}
+
+static void open_interval(struct top *top)
+{
+	char seconds[24];
+
+	snprintf(seconds, sizeof(seconds), "%g", (double)stats_interval(top->stats) / 1e9);
+	open_prompt(top, PROMPT_LINE_INTERVAL, seconds);
+}
+
+/* Whether it was one of these. */
+static bool do_common(struct top *top, enum command_id command)
+{
+	switch (command) {
+	case DO_QUIT:
+		top->wish = WISH_QUIT;
+		return true;
+	case DO_REDRAW:
+		top->wish = WISH_REDRAW;
+		return true;
+	case DO_HELP:
+		if (top->view == VIEW_HELP)
+			go_back(top);
+		else
+			top_show(top, VIEW_HELP);
+		return true;
+	case DO_VMS:
+		top_show(top, VIEW_VMS);
+		return true;
+	case DO_FINDINGS:
+		top_show(top, VIEW_FINDINGS);
+		return true;
+	case DO_EVENTS:
+		top_show(top, VIEW_EVENTS);
+		return true;
+	case DO_NEXT_VIEW:
+		top_show(top, top->view == VIEW_VMS        ? VIEW_FINDINGS
+			      : top->view == VIEW_FINDINGS ? VIEW_EVENTS
+							   : VIEW_VMS);
+		return true;
+	case DO_BACK:
+		go_back(top);
+		return true;
+	case DO_FILTER:
+		open_prompt(top, PROMPT_LINE_FILTER,
+			filters_lines(top) ? top->line_filter_text : top->filter_text);
+		return true;
+	case DO_SEARCH:
+		open_prompt(top, PROMPT_LINE_SEARCH, "");
+		return true;
+	case DO_INTERVAL:
+		open_interval(top);
+		return true;
+	case DO_RESET:
+		stats_reset(top->stats);
+		top->rows_stale = true;
+		top_say(top, false, "the counters begin anew");
+		return true;
+	case DO_FREEZE:
+	case DO_RELEASE:
+		ask(top, command == DO_FREEZE ? WISH_FREEZE : WISH_RELEASE);
+		return true;
+	case DO_PAUSE:
+	case DO_STEP:
+	case DO_FASTER:
+	case DO_SLOWER:
+	case DO_RESTART:
+		play(top, command);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void top_press(struct top *top, const struct key_press *press)
+{
+	enum command_id command;
+
+	top->stale = true;
+	if (press->key == TK_RESIZE)
+		return;
+	if (top->prompt.kind) {
+		if (press->key != TK_CLICK)
+			type(top, press->key);
+		return;
+	}
+	top->message[0] = '\0';
+	if (press->key == TK_CLICK) {
+		if (views[top->view]->click)
+			views[top->view]->click(top, press->x, press->y);
+		return;
+	}
+	command =
+		key_command(top->view, press->key, top->options.file != NULL, top->options.actions);
+	if (command == DO_HOLD && !filters_lines(top)) {
+		top->held = !top->held;
+		top->rows_stale = true;
+		return;
+	}
+	/* While it is typed a search goes through the view's DO_SEARCH; the key only opens it. */
+	if (!do_common(top, command) && command)
+		views[top->view]->command(top, command);
+}

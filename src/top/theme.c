@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "top/theme.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "top/cells.h"
+
+/* A role as a character (fg) and as what is behind one (bg), in 256 colours and in the first 8;
+ * attributes are what is left of it without colours. */
+struct paint {
+	int16_t fg, bg;
+	int16_t fg8, bg8;
+	uint8_t bold;
+	uint8_t mono;
+};
+
+static const struct paint dark[ROLES] = {
+	[ROLE_TEXT] = {-1, -1, -1, -1, 0, 0},
+	[ROLE_DIM] = {244, -1, 4, -1, 0, 0},
+	[ROLE_HEADER] = {16, 71, 0, 2, 0, CELL_REVERSE},
+	[ROLE_SORTED] = {16, 80, 0, 6, 0, CELL_REVERSE | CELL_BOLD},
+	[ROLE_CURSOR] = {16, 80, 0, 6, 0, CELL_REVERSE},
+	[ROLE_MARKED] = {221, -1, 3, -1, CELL_BOLD, CELL_BOLD},
+	[ROLE_KEY] = {-1, -1, -1, -1, 0, 0},
+	[ROLE_ACTION] = {16, 80, 0, 6, 0, CELL_REVERSE},
+	[ROLE_LABEL] = {80, -1, 6, -1, 0, 0},
+	[ROLE_VALUE] = {231, -1, 7, -1, CELL_BOLD, CELL_BOLD},
+	[ROLE_PRIVATE] = {75, 24, 4, 4, 0, 0},
+	[ROLE_SHARED] = {215, 130, 3, 3, 0, CELL_BOLD},
+	[ROLE_UNKNOWN] = {139, 96, 5, 5, 0, CELL_UNDERLINE},
+	[ROLE_GOOD] = {114, 28, 2, 2, 0, 0},
+	[ROLE_NOTICE] = {117, 25, 6, 6, 0, 0},
+	[ROLE_WARNING] = {221, 136, 3, 3, 0, CELL_BOLD},
+	[ROLE_CRITICAL] = {203, 160, 1, 1, CELL_BOLD, CELL_BOLD | CELL_REVERSE},
+	[ROLE_PROMPT] = {231, 239, 7, 4, CELL_BOLD, CELL_BOLD},
+};
+
+static const struct paint light[ROLES] = {
+	[ROLE_TEXT] = {-1, -1, -1, -1, 0, 0},
+	[ROLE_DIM] = {245, -1, 4, -1, 0, 0},
+	[ROLE_HEADER] = {231, 28, 7, 2, 0, CELL_REVERSE},
+	[ROLE_SORTED] = {231, 31, 7, 4, 0, CELL_REVERSE | CELL_BOLD},
+	[ROLE_CURSOR] = {231, 31, 7, 4, 0, CELL_REVERSE},
+	[ROLE_MARKED] = {130, -1, 5, -1, CELL_BOLD, CELL_BOLD},
+	[ROLE_KEY] = {-1, -1, -1, -1, 0, 0},
+	[ROLE_ACTION] = {231, 31, 7, 4, 0, CELL_REVERSE},
+	[ROLE_LABEL] = {30, -1, 4, -1, 0, 0},
+	[ROLE_VALUE] = {16, -1, 0, -1, CELL_BOLD, CELL_BOLD},
+	[ROLE_PRIVATE] = {26, 117, 4, 4, 0, 0},
+	[ROLE_SHARED] = {130, 215, 1, 3, 0, CELL_BOLD},
+	[ROLE_UNKNOWN] = {96, 182, 5, 5, 0, CELL_UNDERLINE},
+	[ROLE_GOOD] = {28, 157, 2, 2, 0, 0},
+	[ROLE_NOTICE] = {26, 153, 4, 6, 0, 0},
+	[ROLE_WARNING] = {130, 222, 5, 3, 0, CELL_BOLD},
+	[ROLE_CRITICAL] = {160, 217, 1, 1, CELL_BOLD, CELL_BOLD | CELL_REVERSE},
+	[ROLE_PROMPT] = {16, 252, 0, 7, CELL_BOLD, CELL_BOLD},
+};
+
+static const char *const names[] = {"dark", "light", "mono"};
+_Static_assert(sizeof(names) / sizeof(*names) == THEMES, "a name for each theme");
+
+const char *theme_name(enum theme theme)
+{
+	return names[theme];
+}
+
+int theme_from_name(const char *name, enum theme *ret)
+{
+	for (int i = 0; i < THEMES; i++)
+		if (!strcmp(name, names[i])) {
+			*ret = (enum theme)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+enum theme theme_default(void)
+{
+	const char *no = getenv("NO_COLOR"); /* https://no-color.org: any value but none */
+
+	return no && *no ? THEME_MONO : THEME_DARK;
+}
+
+struct look theme_look(enum theme theme, int colors, enum role role, enum role ground)
+{
+	const struct paint *paints = theme == THEME_LIGHT ? light : dark;
+	const struct paint *front = &paints[role], *back = &paints[ground];
+
+	if (theme == THEME_MONO || colors < 8)
+		return (struct look){-1, -1, (uint8_t)(front->mono | back->mono)};
+	/* On a ground that has letters of its own colour (a header, the cursor) plain text takes
+	 * it. */
+	if (ground != ROLE_TEXT && role == ROLE_TEXT)
+		front = back;
+	if (colors >= 256)
+		return (struct look){front->fg, back->bg, front->bold};
+	return (struct look){front->fg8, back->bg8, front->bold};
+}
