@@ -39,7 +39,7 @@ says 'bad ring size' 2 "ring-size cannot be '12x'" "$encstat" list --ring-size 1
 says 'huge ring size' 2 'ring-size cannot be' "$encstat" list --ring-size 99999999999999999999
 says 'bad abi' 2 'map-gpa-range or page-enc-status' "$encstat" list --abi tdx
 says 'bad plane' 2 'guest, host or diff' "$encstat" map --plane air
-says 'bad format' 2 'text, json or ranges' "$encstat" map --format pdf
+says 'bad format' 2 'text, json, ranges, svg or png' "$encstat" map --format pdf
 says 'missing value' 2 'wants a value' "$encstat" record -o
 says 'two VMs' 2 "does not take 'b'" "$encstat" map a b
 says 'nothing after --' 2 'wants a command' "$encstat" record --

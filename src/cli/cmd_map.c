@@ -1,60 +1,254 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
+#include "base/escape.h"
 #include "cli/commands.h"
 #include "cli/select.h"
 #include "cli/session.h"
+#include "detect/settings.h"
 
-static int write_map(const struct options *options, const struct style *style, const struct vm *vm)
+struct map_run {
+	const struct options *options;
+	struct settings *settings; /* of what must stay private; NULL: no picture is asked for */
+};
+
+/* ---- pictures ---- */
+
+/* Text is one when there is an option that only pictures have. */
+static bool wants_picture(const struct options *options)
+{
+	return options->format == FORMAT_SVG || options->format == FORMAT_PNG ||
+	       (options->format == FORMAT_TEXT && (options->layout_given || options->width));
+}
+
+static bool is_colour_terminal(const struct options *options)
+{
+	const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
+
+	return !options->output && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") &&
+	       !(none && *none);
+}
+
+static unsigned int terminal_columns(const struct options *options)
+{
+	struct winsize size;
+
+	if (options->output || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		return 0;
+	return size.ws_col < PICTURE_TEXT_MIN || size.ws_col > PICTURE_TEXT_MAX ? 0 : size.ws_col;
+}
+
+static int write_picture(const struct map_run *run, FILE *out, const struct style *style,
+	const struct vm *vm, uint64_t now_ns)
+{
+	const struct options *options = run->options;
+	struct layout_range sacred[SETTINGS_SACRED];
+	struct map_picture picture = {
+		.layout = options->layout,
+		.plane = options->plane,
+		.diff = options->diff,
+		.width = options->width,
+		.sacred = sacred,
+		.now_ns = now_ns,
+	};
+
+	for (size_t i = 0; i < run->settings->n_sacred; i++) {
+		const struct sacred *range = &run->settings->sacred[i];
+
+		if (sacred_concerns(range, vm))
+			sacred[picture.n_sacred++] =
+				(struct layout_range){range->gfn, range->npages};
+	}
+	picture.format = options->format == FORMAT_SVG   ? PICTURE_SVG
+			 : options->format == FORMAT_PNG ? PICTURE_PNG
+							 : PICTURE_TEXT;
+	if (picture.format == PICTURE_TEXT) {
+		picture.colour = !style->ascii && is_colour_terminal(options);
+		if (!picture.width)
+			picture.width = terminal_columns(options);
+	}
+	return map_write_picture(out, style, vm, &picture);
+}
+
+/* ---- what is written ---- */
+
+static int write_map(
+	const struct options *options, FILE *out, const struct style *style, const struct vm *vm)
 {
 	switch (options->format) {
 	case FORMAT_JSON:
-		return map_write_json(stdout, vm, options->plane);
+		return map_write_json(out, vm, options->plane);
 	case FORMAT_RANGES:
-		return map_write_ranges(stdout, vm, options->plane);
+		return map_write_ranges(out, vm, options->plane);
 	default:
-		return map_write_text(stdout, style, vm, options->plane);
+		return map_write_text(out, style, vm, options->plane);
 	}
 }
 
-static int write_diff(const struct options *options, const struct style *style, const struct vm *vm)
+static int write_diff(
+	const struct options *options, FILE *out, const struct style *style, const struct vm *vm)
 {
 	switch (options->format) {
 	case FORMAT_JSON:
-		return diff_write_json(stdout, vm);
+		return diff_write_json(out, vm);
 	case FORMAT_RANGES:
-		return diff_write_ranges(stdout, vm);
+		return diff_write_ranges(out, vm);
 	default:
-		return diff_write_text(stdout, style, vm);
+		return diff_write_text(out, style, vm);
 	}
+}
+
+static int no_picture(const struct options *options, const struct vm *vm, struct error *err)
+{
+	enum plane plane = options->diff ? PLANE_HOST : options->plane;
+	bool has = plane == PLANE_HOST ? vm_has_host_plane(vm) : vm_has_map(vm);
+
+	return error_set(err, -ENODATA, "there is no picture of VM %u: it %s", vm->id,
+		has ? "has no memory that is known of" : map_why_none(plane));
+}
+
+static int write_to(const struct map_run *run, FILE *out, const struct style *style,
+	const struct model *model, const struct vm *vm, struct error *err)
+{
+	const struct options *options = run->options;
+	int r;
+
+	if (wants_picture(options))
+		r = write_picture(run, out, style, vm, model_now(model));
+	else if (options->diff)
+		r = write_diff(options, out, style, vm);
+	else
+		r = write_map(options, out, style, vm);
+	if (r == -ENODATA)
+		return no_picture(options, vm, err);
+	return r ? error_set(err, r, "writing the map failed: %s", strerror(-r)) : 0;
+}
+
+/* ---- where it goes ---- */
+
+static int open_output(const struct options *options, int *ret, struct error *err)
+{
+	char shown[ESCAPED_SIZE(256)];
+	struct stat st;
+	/* Devices and pipes are there before. */
+	bool is_file = stat(options->output, &st) || S_ISREG(st.st_mode);
+	int fd = open(options->output,
+		O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY |
+			(options->force   ? O_TRUNC
+				: is_file ? O_EXCL
+					  : 0),
+		0666);
+	int r = fd < 0 ? -errno : 0;
+
+	if (!r) {
+		*ret = fd;
+		return 0;
+	}
+	error_set(err, r, "creating %s: %s", escape(options->output, shown, sizeof(shown)),
+		strerror(-r));
+	if (r == -EEXIST)
+		error_advise(err, "choose another name, or replace it with --force");
+	else if (r == -ENOENT)
+		error_advise(err, "the folder it shall be in must exist");
+	return r;
+}
+
+/* The file comes to be when what goes into it is there. */
+static int write_file(const struct map_run *run, const struct style *style,
+	const struct model *model, const struct vm *vm, struct error *err)
+{
+	_cleanup_free_ char *bytes = NULL;
+	_cleanup_close_ int fd = -1;
+	size_t size, done = 0;
+	FILE *memory = open_memstream(&bytes, &size);
+	int r;
+
+	if (!memory)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = write_to(run, memory, style, model, vm, err);
+	if (fclose(memory) && !r)
+		r = error_set(err, -ENOMEM, "out of memory");
+	if (!r)
+		r = open_output(run->options, &fd, err);
+	while (!r && done < size) {
+		ssize_t n = write(fd, bytes + done, size - done);
+
+		if (n > 0) {
+			done += (size_t)n;
+		} else if (n < 0 && errno != EINTR) {
+			r = error_set(err, -errno, "writing the map failed: %s", strerror(errno));
+			error_advise(err, "is the disk full?");
+		}
+	}
+	return r;
 }
 
 static int finish(
 	void *context, const struct style *style, const struct model *model, struct error *err)
 {
-	const struct options *options = context;
+	const struct map_run *run = context;
 	const struct vm *vm;
-	int r = select_vm(model, options->vm, &vm, err);
+	int r = select_vm(model, run->options->vm, &vm, err);
 
 	if (r)
 		return r;
-	if (options->diff)
-		r = write_diff(options, style, vm);
-	else
-		r = write_map(options, style, vm);
-	return r ? error_set(err, r, "writing the map failed: %s", strerror(-r)) : 0;
+	if (run->options->output)
+		return write_file(run, style, model, vm, err);
+	return write_to(run, stdout, style, model, vm, err);
+}
+
+/* ---- the command ---- */
+
+static int check_picture(const struct options *options, struct error *err)
+{
+	bool text = options->format == FORMAT_TEXT;
+	unsigned int least = text ? PICTURE_TEXT_MIN : PICTURE_WIDTH_MIN;
+	unsigned int most = text ? PICTURE_TEXT_MAX : PICTURE_WIDTH_MAX;
+
+	if (!wants_picture(options)) {
+		if (!options->layout_given && !options->width)
+			return 0;
+		error_set(err, -EINVAL, "--layout and --width are for pictures");
+		error_advise(err, "pictures are --format svg, png and text");
+		return -EINVAL;
+	}
+	if (options->width && (options->width < least || options->width > most)) {
+		error_set(err, -EINVAL, "--width cannot be %u", options->width);
+		error_advise(
+			err, "give %s from %u to %u", text ? "columns" : "pixels", least, most);
+		return -EINVAL;
+	}
+	if (!text && !options->output && isatty(STDOUT_FILENO)) {
+		error_set(err, -EINVAL, "a picture in this format is nothing for a terminal");
+		error_advise(err, "write it to a file with -o FILE, or see it here with --format "
+				  "text --layout linear");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int run(const struct options *options, struct error *err)
 {
-	struct reader reader = {.finish = finish, .context = (void *)options};
+	_cleanup_(settings_free) struct settings *settings = NULL;
+	struct map_run run = {.options = options};
+	struct reader reader = {.finish = finish, .context = &run};
 
+	if (check_picture(options, err))
+		return EXIT_USAGE;
+	if (wants_picture(options) && session_settings(options, &settings, err))
+		return EXIT_FAILED;
+	run.settings = settings;
 	return session_run(options, &reader, false, err);
 }
 
 const struct command command_map = {
 	.name = "map",
-	.arguments = "[VM] [--format FORMAT] [-- COMMAND ...]",
+	.arguments = "[VM] [--format FORMAT] [-o FILE] [-- COMMAND ...]",
 	.summary = "the page map of a VM: what is private, what is shared",
 	.text = "Prints the page map of one VM. VM is an id, a pid or a name from `kvm-encstat "
 		"list`; it may\n"
@@ -66,8 +260,13 @@ const struct command command_map = {
 		"birth to end and prints the last map.\n"
 		"--plane diff prints where what the guest declared and what KVM enforces differ, "
 		"since when,\n"
-		"and who moved last.",
-	.options = OPT_READ | OPT_JSON | OPT_FORMAT | OPT_PLANE | OPT_ASCII,
+		"and who moved last.\n"
+		"--format svg and png draw it as a picture to be looked at and printed, and so "
+		"does text with\n"
+		"--layout or --width. On a Hilbert curve, what is close in memory is close in the "
+		"picture.",
+	.options =
+		OPT_READ | OPT_JSON | OPT_FORMAT | OPT_PLANE | OPT_PICTURE | OPT_CONFIG | OPT_ASCII,
 	.takes_vm = true,
 	.takes_command = true,
 	.replays = true,

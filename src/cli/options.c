@@ -35,7 +35,7 @@ static int bad_value(struct error *err, const char *what, const char *value, con
 
 static int set_format(struct options *options, const char *value, struct error *err)
 {
-	static const char *const names[] = {"text", "json", "ranges"};
+	static const char *const names[] = {"text", "json", "ranges", "svg", "png"};
 	_Static_assert(ARRAY_SIZE(names) == FORMATS, "a name for each format");
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -43,7 +43,7 @@ static int set_format(struct options *options, const char *value, struct error *
 			options->format = (enum format)i;
 			return 0;
 		}
-	return bad_value(err, "--format", value, "it is text, json or ranges");
+	return bad_value(err, "--format", value, "it is text, json, ranges, svg or png");
 }
 
 static int set_plane(struct options *options, const char *value, struct error *err)
@@ -57,6 +57,33 @@ static int set_plane(struct options *options, const char *value, struct error *e
 			return 0;
 		}
 	return bad_value(err, "--plane", value, "it is guest, host or diff");
+}
+
+static int set_layout(struct options *options, const char *value, struct error *err)
+{
+	static const char *const names[] = {"linear", "hilbert"};
+	_Static_assert(ARRAY_SIZE(names) == LAYOUT_KINDS, "a name for each layout");
+
+	options->layout_given = true;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(value, names[i])) {
+			options->layout = (enum layout_kind)i;
+			return 0;
+		}
+	return bad_value(err, "--layout", value, "it is linear or hilbert");
+}
+
+static int set_width(struct options *options, const char *value, struct error *err)
+{
+	char *end;
+	unsigned long width;
+
+	errno = 0;
+	width = strtoul(value, &end, 10);
+	if (end == value || *end || errno || !width || width > 1000000 || *value == '-')
+		return bad_value(err, "--width", value, "give pixels, or columns for text");
+	options->width = (unsigned int)width;
+	return 0;
 }
 
 static int set_abi(struct options *options, const char *value, struct error *err)
@@ -225,9 +252,14 @@ static const struct row {
 	option_fn set;
 } rows[] = {
 	{OPT_JSON, 'j', "json", NULL, "JSON lines for programs (docs/json.md)", set_json},
-	{OPT_FORMAT, 0, "format", "FORMAT", "text, json or ranges", set_format},
+	{OPT_FORMAT, 0, "format", "FORMAT", "text, json, ranges, svg or png", set_format},
 	{OPT_PLANE, 0, "plane", "PLANE",
 		"guest (what it declared), host (what KVM's attributes say), or diff", set_plane},
+	{OPT_PICTURE, 0, "layout", "LAYOUT", "of a picture, linear (default) or hilbert",
+		set_layout},
+	{OPT_PICTURE, 0, "width", "N", "of a picture, in pixels; of text in columns", set_width},
+	{OPT_PICTURE, 'o', "output", "FILE", "where it goes, instead of standard output",
+		set_output},
 	{OPT_ALL, 'a', "all", NULL, "ended VMs, too", set_all},
 	{OPT_ASCII, 0, "ascii", NULL, "draw with ASCII only", set_ascii},
 	{OPT_FINDINGS, 0, "findings", NULL, "what is suspicious in them, too", set_findings},
@@ -266,7 +298,7 @@ static const struct row {
 	{OPT_DURATION, 'd', "duration", "SECONDS", "watch for so long", set_duration},
 	{OPT_OUTPUT, 'o', "output", "FILE", "the capture to write", set_output},
 	{OPT_SAVE, 0, "save", "FILE", "also write what was read to a capture", set_save},
-	{OPT_FORCE, 'f', "force", NULL, "overwrite the capture if it exists", set_force},
+	{OPT_FORCE, 'f', "force", NULL, "overwrite the file if it exists", set_force},
 	{OPT_RESYNC, 0, "resync", NULL, "read the host planes back once more at the end",
 		set_resync},
 	{OPT_SELFTEST, 0, "selftest", NULL, "prove each hook, and that a known map comes out",

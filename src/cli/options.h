@@ -9,11 +9,14 @@
 #include "base/error.h"
 #include "detect/finding.h"
 #include "model/model.h"
+#include "picture/layout.h"
 
 enum format {
 	FORMAT_TEXT,
 	FORMAT_JSON,
 	FORMAT_RANGES,
+	FORMAT_SVG,
+	FORMAT_PNG,
 	FORMATS,
 };
 
@@ -31,6 +34,9 @@ struct options {
 	enum format format;
 	enum plane plane;
 	bool diff; /* --plane diff: both */
+	enum layout_kind layout;
+	bool layout_given;
+	unsigned int width; /* of a picture; 0: not given */
 	bool resync;
 	bool selftest;
 	enum abi abi;
@@ -93,6 +99,7 @@ enum option_bit {
 	OPT_ASK = 1 << 21,
 	OPT_CAPTURE = 1 << 22,
 	OPT_KEEP = 1 << 23,
+	OPT_PICTURE = 1 << 24,
 	OPT_TOP = 1 << 25,
 
 	/* what every command that loads programs takes */

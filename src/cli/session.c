@@ -35,21 +35,22 @@ static int on_finding(void *context, const struct finding *finding, enum finding
 	return session->reader->finding(session->reader->context, &session->style, finding, phase);
 }
 
-/* The file that --config names, or the host's own if there is one. */
-static int load_settings(struct session *session, struct error *err)
+int session_settings(const struct options *options, struct settings **ret, struct error *err)
 {
-	const char *path = session->options->config ?: CONFIG_PATH;
-	int r = settings_new(&session->settings);
+	_cleanup_(settings_free) struct settings *settings = NULL;
+	const char *path = options->config ?: CONFIG_PATH;
+	int r = settings_new(&settings);
 
 	if (r)
 		return error_set(err, r, "out of memory");
-	if (!session->options->config && access(path, F_OK))
-		return 0;
-	r = settings_load(session->settings, path, err);
+	if (options->config || !access(path, F_OK))
+		r = settings_load(settings, path, err);
 	if (r == -ENOENT) {
 		error_set(err, r, "there is no file %s", path);
 		error_advise(err, "kvm-encstat.yaml(5) says what is in it");
 	}
+	if (!r)
+		*ret = TAKE_PTR(settings);
 	return r;
 }
 
@@ -64,7 +65,7 @@ static int start_detectors(struct session *session, struct error *err)
 
 	if (!session->reader->finding && !session->reader->findings)
 		return 0;
-	r = load_settings(session, err);
+	r = session_settings(session->options, &session->settings, err);
 	if (r)
 		return r;
 	options.settings = session->settings;

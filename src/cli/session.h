@@ -54,4 +54,8 @@ struct reader {
 int session_run(const struct options *options, const struct reader *reader, bool keep_status,
 	struct error *err);
 
+/* Detectors' settings: from the file that --config names, or the host's own if there is one, else
+ * defaults. The caller's. */
+int session_settings(const struct options *options, struct settings **ret, struct error *err);
+
 #endif

@@ -41,6 +41,8 @@ int command_run(
 	options.file = file;
 	if (file) { /* a replay has its records already */
 		taken.options &= ~(unsigned int)OPT_READ | OPT_ABI;
+		if (command->options & OPT_PICTURE)
+			taken.options |= OPT_FORCE;
 		taken.takes_command = false;
 	}
 	r = options_parse(&options, &taken, argc, argv, err);

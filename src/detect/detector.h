@@ -196,6 +196,8 @@ struct sacred {
 	const char *name;
 	const char *vm; /* a glob of VM names; NULL: all */
 };
+/* Whether it is one of this VM. */
+bool sacred_concerns(const struct sacred *sacred, const struct vm *vm);
 const struct sacred *watch_sacred(const struct watch *watch, size_t *ret_n);
 
 #endif

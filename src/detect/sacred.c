@@ -6,7 +6,7 @@
 
 #include "detect/detector.h"
 
-static bool concerns(const struct sacred *sacred, const struct vm *vm)
+bool sacred_concerns(const struct sacred *sacred, const struct vm *vm)
 {
 	char name[VM_NAME_SIZE + 4];
 
@@ -31,7 +31,8 @@ static void look(struct watch *watch, const struct event *event, const struct sa
 	uint64_t end = MIN(gfn + event->npages, sacred->gfn + sacred->npages);
 
 	/* Where there is no memory there is nothing to read. */
-	if (watch_outside(watch, from, end - from) == end - from || !concerns(sacred, watch->vm))
+	if (watch_outside(watch, from, end - from) == end - from ||
+		!sacred_concerns(sacred, watch->vm))
 		return;
 	watch_case(watch, &detect_sacred, event, from, end - from);
 }

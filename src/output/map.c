@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A page map as JSON, as plain ranges, and as text with a picture. */
+/* A page map as JSON, as plain ranges, and as text with a sketch. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <string.h>
@@ -89,7 +89,7 @@ enum cell {
 	CELL_UNKNOWN = 1 << PAGE_UNKNOWN,
 };
 
-struct picture {
+struct sketch {
 	uint64_t first;    /* gfn of the first cell */
 	uint64_t per_cell; /* frames, a power of two */
 	unsigned char cells[COLUMNS * MAX_ROWS];
@@ -99,24 +99,24 @@ struct picture {
 
 static int find_bounds(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
 {
-	struct picture *picture = context;
+	struct sketch *sketch = context;
 
 	(void)state;
-	if (!picture->any)
-		picture->first = gfn;
-	picture->any = true;
-	picture->end = gfn + npages;
+	if (!sketch->any)
+		sketch->first = gfn;
+	sketch->any = true;
+	sketch->end = gfn + npages;
 	return 0;
 }
 
 static int draw_range(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
 {
-	struct picture *picture = context;
-	uint64_t from = (gfn - picture->first) / picture->per_cell;
-	uint64_t to = (gfn + npages - 1 - picture->first) / picture->per_cell;
+	struct sketch *sketch = context;
+	uint64_t from = (gfn - sketch->first) / sketch->per_cell;
+	uint64_t to = (gfn + npages - 1 - sketch->first) / sketch->per_cell;
 
 	for (uint64_t cell = from; cell <= to; cell++)
-		picture->cells[cell] |= (unsigned char)(1 << state);
+		sketch->cells[cell] |= (unsigned char)(1 << state);
 	return 0;
 }
 
@@ -134,12 +134,12 @@ static const char *cell_glyph(unsigned char cell, bool ascii)
 }
 
 static void print_row(
-	FILE *out, const struct style *style, const struct picture *picture, uint64_t row)
+	FILE *out, const struct style *style, const struct sketch *sketch, uint64_t row)
 {
-	const unsigned char *cells = &picture->cells[row * COLUMNS];
+	const unsigned char *cells = &sketch->cells[row * COLUMNS];
 
 	fprintf(out, "  %12llx  ",
-		(unsigned long long)((picture->first + row * COLUMNS * picture->per_cell) << 12));
+		(unsigned long long)((sketch->first + row * COLUMNS * sketch->per_cell) << 12));
 	for (int i = 0; i < COLUMNS; i++)
 		fputs(cell_glyph(cells[i], style->ascii), out);
 	fputc('\n', out);
@@ -148,28 +148,28 @@ static void print_row(
 static void draw(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
 {
 	static const unsigned char empty[COLUMNS];
-	struct picture picture = {.per_cell = 1};
+	struct sketch sketch = {.per_cell = 1};
 	uint64_t rows;
 	bool gap = false;
 	char size[24];
 
-	vm_ranges(vm, plane, find_bounds, &picture);
-	if (!picture.any)
+	vm_ranges(vm, plane, find_bounds, &sketch);
+	if (!sketch.any)
 		return;
-	while (picture.per_cell * COLUMNS * MAX_ROWS <
-		picture.end - picture.first / picture.per_cell * picture.per_cell)
-		picture.per_cell *= 2;
-	picture.first -= picture.first % picture.per_cell;
-	vm_ranges(vm, plane, draw_range, &picture);
-	rows = (picture.end - picture.first + picture.per_cell * COLUMNS - 1) /
-	       (picture.per_cell * COLUMNS);
+	while (sketch.per_cell * COLUMNS * MAX_ROWS <
+		sketch.end - sketch.first / sketch.per_cell * sketch.per_cell)
+		sketch.per_cell *= 2;
+	sketch.first -= sketch.first % sketch.per_cell;
+	vm_ranges(vm, plane, draw_range, &sketch);
+	rows = (sketch.end - sketch.first + sketch.per_cell * COLUMNS - 1) /
+	       (sketch.per_cell * COLUMNS);
 
 	fprintf(out, "\n  %12s  one cell is %s:  %s private  %s shared  %s both  ? unknown\n",
-		"GPA", bytes_exact(picture.per_cell << 12, size),
+		"GPA", bytes_exact(sketch.per_cell << 12, size),
 		cell_glyph(CELL_PRIVATE, style->ascii), cell_glyph(CELL_SHARED, style->ascii),
 		cell_glyph(CELL_PRIVATE | CELL_SHARED, style->ascii));
 	for (uint64_t row = 0; row < rows; row++) {
-		if (!memcmp(&picture.cells[row * COLUMNS], empty, COLUMNS)) {
+		if (!memcmp(&sketch.cells[row * COLUMNS], empty, COLUMNS)) {
 			if (!gap)
 				fprintf(out, "  %12s  %s\n", "...",
 					vm->n_memslots ? "no memory" : "nothing known");
@@ -177,7 +177,7 @@ static void draw(FILE *out, const struct style *style, const struct vm *vm, enum
 			continue;
 		}
 		gap = false;
-		print_row(out, style, &picture, row);
+		print_row(out, style, &sketch, row);
 	}
 }
 
@@ -226,7 +226,7 @@ static const char *why_partial(const struct vm *vm, enum plane plane)
 			      : "a change is under way";
 }
 
-static void write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+void map_write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
 {
 	char since[24];
 
@@ -262,7 +262,7 @@ static void write_trust(FILE *out, const struct style *style, const struct vm *v
 			out);
 }
 
-static const char *why_no_map(enum plane plane)
+const char *map_why_none(enum plane plane)
 {
 	return plane == PLANE_HOST
 		       ? "has no host plane: KVM keeps no attributes of its pages"
@@ -280,11 +280,11 @@ int map_write_text(FILE *out, const struct style *style, const struct vm *vm, en
 		memory ? bytes_short(memory << 12, size) : "memory unknown",
 		vm->alive ? "" : ", ended", plane_name(plane));
 	if (!has_plane(vm, plane)) {
-		fprintf(out, "  %s\n", why_no_map(plane));
+		fprintf(out, "  %s\n", map_why_none(plane));
 		return 0;
 	}
 	write_counts(out, vm, plane);
-	write_trust(out, style, vm, plane);
+	map_write_trust(out, style, vm, plane);
 	draw(out, style, vm, plane);
 	vm_ranges(vm, plane, list_range, &listing);
 	return 0;

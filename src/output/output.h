@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/units.h"
 #include "model/model.h"
+#include "picture/picture.h"
 
 /* How times are shown, and whether pictures may use more than ASCII. */
 struct style {
@@ -34,6 +36,28 @@ int map_write_json(FILE *out, const struct vm *vm, enum plane plane);
 int map_write_ranges(FILE *out, const struct vm *vm, enum plane plane);
 /* A picture and the list of ranges that are not private. */
 int map_write_text(FILE *out, const struct style *style, const struct vm *vm, enum plane plane);
+
+/* How far to trust it, and what to know about it: one line each. */
+void map_write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane);
+
+/* ---- the same as a picture ---- */
+
+struct map_picture {
+	enum picture_format format;
+	enum layout_kind layout;
+	enum plane plane;
+	bool diff;
+	unsigned int width; /* 0: as the format is by itself */
+	bool colour;        /* of text: the terminal has 256 of them */
+	const struct layout_range *sacred;
+	size_t n_sacred;
+	uint64_t now_ns; /* the time of the latest record */
+};
+/* -ENODATA: the VM has no such plane. */
+int map_write_picture(FILE *out, const struct style *style, const struct vm *vm,
+	const struct map_picture *picture);
+/* Why it has none. */
+const char *map_why_none(enum plane plane);
 
 /* ---- where its planes differ ---- */
 
@@ -72,12 +96,5 @@ void json_add_string(struct json_object *object, const char *key, const char *va
 void json_line(FILE *out, struct json_object *object);
 /* Time of day, to the microsecond: 16 bytes with its end. */
 const char *time_text(const struct style *style, uint64_t ts_ns, char buffer[24]);
-
-/* 4096 -> "4K": exact, with the largest unit that divides it. */
-const char *bytes_exact(uint64_t bytes, char buffer[24]);
-/* "1.5G": rounded, for tables. */
-const char *bytes_short(uint64_t bytes, char buffer[24]);
-/* 1234567 -> "1.2ms" */
-const char *duration_short(uint64_t ns, char buffer[24]);
 
 #endif
