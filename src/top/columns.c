@@ -226,6 +226,14 @@ static void draw_name(struct cells *cells, int x, int y, int width, const struct
 	width -= 2 * row->depth;
 	if (row->depth)
 		cells_put(cells, x - 2, y, 0x2514, PEN(ROLE_DIM));
+	if (row->group) { /* of a path its end tells it from others */
+		const char *name = row->name;
+
+		while (text_width(name) > width && *name)
+			name++;
+		cells_text(cells, x, y, width, pen, name);
+		return;
+	}
 	cells_text(cells, x, y, width, pen, row->name);
 }
 

@@ -44,9 +44,20 @@ struct sums {
 	uint64_t memory, shared, lost, open;
 };
 
+static bool any_alive(const struct top *top)
+{
+	for (size_t i = 0; i < stats_count(top->stats); i++)
+		if (stats_at(top->stats, i)->vm->alive)
+			return true;
+	return false;
+}
+
+/* Memory is that of VMs that live; when none does any more, at the end of a capture, of those that
+ * did. */
 static struct sums sum_up(const struct top *top)
 {
 	struct sums sums = {};
+	bool alive = any_alive(top);
 
 	for (size_t i = 0; i < stats_count(top->stats); i++) {
 		const struct vm *vm = stats_at(top->stats, i)->vm;
@@ -54,7 +65,7 @@ static struct sums sum_up(const struct top *top)
 
 		*(vm->alive ? &sums.alive : &sums.ended) += 1;
 		sums.lost += vm_lost(vm);
-		if (!vm->alive)
+		if (vm->alive != alive)
 			continue;
 		sums.memory += vm_memory_pages(vm) << 12;
 		sums.shared += vm->shared << 12;
@@ -218,34 +229,48 @@ static bool has_label(const struct top *top, const struct key_row *row)
 	       (row->scope != SCOPE_ACTIONS || top->options.actions);
 }
 
-/* Labels are padded to six cells, as htop's; where there is no room for that, not. */
+#define LABELS 16
+
+/* Those that have room; the last one, which leads out, always has. */
+static int choose_labels(const struct top *top, int width, const struct key_row *rows[LABELS])
+{
+	int n = 0, used = 0;
+
+	for (size_t i = 0; i < n_key_rows && n < LABELS; i++)
+		if (has_label(top, &key_rows[i]))
+			rows[n++] = &key_rows[i];
+	for (int i = 0; i < n; i++)
+		used += (int)strlen(rows[i]->label) + (rows[i]->keys[0] >= TK_F1 + 9 ? 3 : 2);
+	for (; n > 1 && used > width; n--) {
+		used -= (int)strlen(rows[n - 2]->label) + 2;
+		rows[n - 2] = rows[n - 1];
+	}
+	return n;
+}
+
+/* What is left of the width is spread among the labels, up to htop's six cells each and more. */
 static void draw_keys(struct top *top, struct cells *cells, struct area area)
 {
-	int x = area.x, n = 0, room;
+	const struct pen pen = {.role = ROLE_ACTION, .ground = ROLE_ACTION};
+	const struct key_row *rows[LABELS];
+	int n = choose_labels(top, area.width, rows), x = area.x, spare = area.width;
+	char name[16];
 
-	for (size_t i = 0; i < n_key_rows; i++)
-		n += has_label(top, &key_rows[i]);
-	room = n ? area.width / n : 0; /* cells for each */
-	for (size_t i = 0; i < n_key_rows; i++) {
-		const struct key_row *row = &key_rows[i];
-		char name[16];
-		int width = (int)strlen(row->label ?: ""), wanted;
+	for (int i = 0; i < n; i++)
+		spare -= (int)strlen(rows[i]->label) +
+			 (int)strlen(key_spelling(rows[i]->keys[0], name));
+	for (int i = 0; i < n; i++) {
+		int width = (int)strlen(rows[i]->label), more = spare / (n - i);
 
-		if (!has_label(top, row))
-			continue;
-		key_spelling(row->keys[0], name);
-		wanted = room - (int)strlen(name);
-		wanted = wanted > 8 ? 8 : wanted < width && room < 6 ? width : wanted;
-		if (x + (int)strlen(name) + 3 > area.x + area.width)
-			break;
-		x += cells_text(cells, x, area.y, 4, PEN(ROLE_KEY), name);
-		cells_fill(cells, (struct area){x, area.y, wanted, 1}, ' ',
-			(struct pen){.role = ROLE_ACTION, .ground = ROLE_ACTION});
-		for (int c = 0; c < wanted && c < width; c++)
-			cells_put(cells, x + c, area.y, (unsigned char)row->label[c],
-				(struct pen){.role = ROLE_ACTION, .ground = ROLE_ACTION});
-		x += wanted;
+		more = more < 0 ? 0 : more > 3 ? 3 : more;
+		spare -= more;
+		x += cells_text(cells, x, area.y, area.x + area.width - x, PEN(ROLE_KEY),
+			key_spelling(rows[i]->keys[0], name));
+		cells_fill(cells, (struct area){x, area.y, width + more, 1}, ' ', pen);
+		cells_text(cells, x, area.y, width, pen, rows[i]->label);
+		x += width + more;
 	}
+	cells_fill(cells, (struct area){x, area.y, area.x + area.width - x, 1}, ' ', pen);
 }
 
 static void draw_typed(struct top *top, struct cells *cells, struct area area)

@@ -330,7 +330,7 @@ int stats_event(struct stats *s, const struct event *event)
 		return -ENOMEM;
 	if (event->kind == EVENT_CONVERTED)
 		v->seen[event->to == PAGE_PRIVATE]++;
-	if (event->has_latency) {
+	if (event->has_latency && (event->kind == EVENT_CONVERTED || event->kind == EVENT_DENIED)) {
 		latency_add(&v->latency, event->latency_ns);
 		latency_add(&v->recent[0], event->latency_ns);
 	}

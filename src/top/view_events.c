@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The stream of events; the newest is the last, and the cursor stays with it until it is moved. */
+#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,27 +134,25 @@ static void draw(struct top *top, struct cells *cells, struct area area)
 	top->table = (struct area){area.x, area.y + 1, area.width, (int)height};
 }
 
-/* An event of a finding has that finding's text; any other what its line and its JSON say. */
+/* What its line and its JSON say, all of it. */
 static void show_event(struct top *top, uint64_t number)
 {
 	struct event event = whole_event(top, log_event_at(top->log, number));
+	json_object *json = event_json(&event);
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
-	char *json;
 
-	if (!out)
-		return;
-	event_write_text(out, &top->style, &event);
-	fputs("\nAs a program gets it\n", out);
-	event_write_json(out, &event);
-	fclose(out);
-	/* A field a line: screens are narrow. */
-	json = text ? strstr(text, "\n{") : NULL;
-	for (char *c = json ? json + 1 : NULL; c && *c; c++)
-		if (*c == ',' && c[1] == '"')
-			*c = '\n';
-	top_open_text(top, text);
+	if (out) {
+		event_write_text(out, &top->style, &event);
+		fprintf(out, "\nAs programs get it (docs/json.md)\n %s\n",
+			json_object_to_json_string_ext(
+				json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+					      JSON_C_TO_STRING_NOSLASHESCAPE));
+		fclose(out);
+		top_open_text(top, text);
+	}
+	json_object_put(json);
 }
 
 static bool has_text(struct top *top, size_t line, const char *text)

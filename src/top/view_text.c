@@ -6,15 +6,30 @@
 #include "base/cleanup.h"
 #include "top/top_private.h"
 
-static size_t count_lines(const char *text)
-{
-	size_t n = 0;
+#define LINE_SIZE 1024
 
-	for (; *text; n++) {
-		text += strcspn(text, "\n");
-		text += *text == '\n';
+/* The part of a line that fits into width cells, broken at a space where there is one; out gets it,
+ * and what is left begins at the text that is returned. */
+static const char *take_part(const char *at, int width, char out[LINE_SIZE])
+{
+	size_t length = strcspn(at, "\n"), used, space = 0;
+
+	length = length < LINE_SIZE ? length : LINE_SIZE - 1;
+	memcpy(out, at, length);
+	out[length] = '\0';
+	if (text_width(out) <= width)
+		return at + length + (at[length] == '\n');
+	for (used = length; used > 1; used--) {
+		out[used] = '\0';
+		if ((at[used] & 0xc0) != 0x80 && text_width(out) <= width)
+			break;
 	}
-	return n;
+	for (size_t i = strspn(out, " "); i < used; i++)
+		if (out[i] == ' ')
+			space = i;
+	if (space)
+		out[used = space] = '\0';
+	return at + used + (at[used] == ' ');
 }
 
 /* What `explain` sets apart by its place, colour sets apart here. */
@@ -25,25 +40,43 @@ static struct pen pen_of(const char *line)
 	return PEN(ROLE_TEXT);
 }
 
+#define HANG 8 /* cells that what is left of a line is moved in by */
+
+/* Draws the lines that are in sight; returns how many there are. Cells NULL: only that. */
+static size_t draw_text(const char *at, struct cells *cells, struct area area, size_t first)
+{
+	char part[LINE_SIZE];
+	size_t n = 0;
+	int indent = 0;
+	struct pen pen = PEN(ROLE_TEXT);
+
+	for (; *at; n++) {
+		const char *next = take_part(at, area.width - indent, part);
+
+		if (!indent)
+			pen = pen_of(part);
+		if (cells && n >= first && n < first + (size_t)area.height)
+			cells_text(cells, area.x + indent, area.y + (int)(n - first),
+				area.width - indent, pen, part);
+		indent = next[-1] == '\n' || area.width < 3 * HANG ? 0 : HANG;
+		at = next;
+	}
+	return n;
+}
+
 static void draw(struct top *top, struct cells *cells, struct area area)
 {
-	const char *at = top->text ?: "";
-	size_t n = count_lines(at), height = area.height > 1 ? (size_t)area.height - 1 : 0;
+	const char *text = top->text ?: "";
+	struct area body = {area.x + 1, area.y + 1, area.width - 2, area.height - 1};
+	size_t n;
 
-	scroll_page_fit(&top->text_scroll, n, height);
-	draw_title(cells, area, "Esc goes back%s", n > height ? "; Up, Down and Space scroll" : "");
-	for (size_t i = 0; *at; i++) {
-		size_t length = strcspn(at, "\n");
-		char line[1024];
-
-		snprintf(line, sizeof(line), "%.*s",
-			(int)(length < sizeof(line) ? length : sizeof(line) - 1), at);
-		if (i >= top->text_scroll.first && i < top->text_scroll.first + height)
-			cells_text(cells, area.x + 1,
-				area.y + 1 + (int)(i - top->text_scroll.first), area.width - 1,
-				pen_of(line), line);
-		at += length + (at[length] == '\n');
-	}
+	if (body.width < 2 || body.height < 1)
+		return;
+	n = draw_text(text, NULL, body, 0);
+	scroll_page_fit(&top->text_scroll, n, (size_t)body.height);
+	draw_title(cells, area, "Esc goes back%s",
+		n > (size_t)body.height ? "; Up, Down and Space scroll" : "");
+	draw_text(text, cells, body, top->text_scroll.first);
 }
 
 static bool command(struct top *top, enum command_id id)

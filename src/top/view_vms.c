@@ -215,7 +215,13 @@ static void draw_row(struct top *top, struct cells *cells, struct area line, con
 						  strcmp(set->columns[i]->id, "type") &&
 						  strcmp(set->columns[i]->id, "conf"));
 
-		room = room < widths[i] ? room : widths[i];
+		/* A heading has no type: its name takes that room, too. */
+		if (row->group && i + 1 < set->n && !strcmp(set->columns[i]->id, "name") &&
+			!strcmp(set->columns[i + 1]->id, "type"))
+			room = room < widths[i] + 1 + widths[i + 1] ? room
+								    : widths[i] + 1 + widths[i + 1];
+		else
+			room = room < widths[i] ? room : widths[i];
 		if (room > 0 && own)
 			column_draw(set->columns[i], cells, x, line.y, room, row);
 		x += widths[i] + 1;
