@@ -60,6 +60,33 @@ says 'several VMs are listed' 1 'may be any of several|there are several' \
 says 'output to a full disk' 1 'writing the output failed' \
 	sh -c "'$encstat' replay $golden events --json >/dev/full"
 says 'a reader that goes away' 0 '^[{]' sh -c "'$encstat' replay $golden events --json | head -n 1"
+
+# Pictures.
+picture=("$encstat" replay $golden map -o "$work/map.png" --format png)
+says 'a picture for a terminal' 2 'nothing for a terminal' \
+	script -qec "'$encstat' replay $golden map --format png" /dev/null
+says 'a picture in letters has colours there' 0 $'\033\\[38;5;152;48;5;152m' env -u NO_COLOR TERM=xterm-256color \
+	LC_ALL=C.UTF-8 script -qec "'$encstat' replay $golden map --layout linear" /dev/null
+says 'and none with NO_COLOR' 0 '░░░░' env NO_COLOR=1 TERM=xterm-256color LC_ALL=C.UTF-8 \
+	script -qec "'$encstat' replay $golden map --layout linear" /dev/null
+says 'a picture in a file' 0 ' 0 lost' "${picture[@]}"
+says 'it is one' 0 '^.PNG' head -c 4 "$work/map.png"
+says 'it is not written over' 1 'replace it with --force' "${picture[@]}"
+says 'but with --force' 0 ' 0 lost' "${picture[@]}" --force
+says 'no folder for it' 1 'folder it shall be in must exist' "$encstat" replay $golden map -o "$work/none/map.svg"
+says 'a picture to a full disk' 1 'No space left.*|disk full' "$encstat" replay $golden map --format svg -o /dev/full
+says 'a picture of no plane' 1 'no picture of VM 1: it has no host plane' \
+	"$encstat" replay $golden map --format svg --plane diff
+says 'a picture too narrow' 2 'pixels from 320' "$encstat" replay $golden map --format svg --width 100
+says 'letters too wide' 2 'columns from 24' "$encstat" replay $golden map --width 5000
+says 'a width of nothing' 2 "width cannot be '0'" "$encstat" replay $golden map --width 0
+says 'a layout that is none' 2 'linear or hilbert' "$encstat" replay $golden map --layout spiral
+says 'a layout of JSON' 2 'for pictures' "$encstat" replay $golden map --json --layout linear
+printf 'sacred:\n  - range: 0x1000000+4M\n    name: mine\n' >"$work/sacred.yaml"
+says 'ranges of yours are marked' 0 'must stay private' \
+	"$encstat" replay $golden map --config "$work/sacred.yaml" --format svg
+says 'settings that are wrong' 1 'no file' "$encstat" replay $golden map --config "$work/none" --format svg
+
 whole=tests/golden/prime.ke # of several blocks
 head -c $(($(stat -c %s $whole) * 3 / 4)) $whole >"$work/cut.ke"
 says 'a cut capture is read and marked' 3 'not closed' "$encstat" replay "$work/cut.ke" list

@@ -25,6 +25,25 @@ for want in tests/golden/*.truth; do
 			jq -c '[.ranges[] | select(.state == "private") | [.gfn, .npages]]')"
 done
 
+# Pictures: well-formed, and the one in the README is what is drawn now.
+encstat=build/kvm-encstat-sanitized
+$encstat replay tests/golden/boot.ke map --format svg -o "$work/boot.svg" 2>/dev/null
+same "golden: docs/boot.svg" docs/boot.svg "$work/boot.svg"
+for capture in tests/golden/*.ke tests/golden/quiet/*.ke; do
+	for plane in guest host diff; do
+		for layout in linear hilbert; do
+			$encstat replay "$capture" map 1 --plane $plane --layout $layout --format svg -o "$work/map.svg" -f \
+				2>/dev/null
+			case $? in
+			1) continue ;; # it has no such plane
+			0 | 3) xmllint --noout "$work/map.svg" && continue ;;
+			esac
+			echo "$capture $plane $layout"
+		done
+	done
+done >"$work/pictures" 2>&1
+none "golden: pictures of all captures are well-formed XML" "$(cat "$work/pictures")"
+
 # Guests that do nothing wrong, for some time (tests/golden/quiet/make.sh): nothing is found above information, and of
 # that only what a TDX guest's firmware shares where there is no memory.
 quiet() { # NAME [OPTION...]

@@ -89,7 +89,7 @@ int map_write_picture(
 		return -ENOMEM;
 	if (length && trust[length - 1] == '\n')
 		trust[length - 1] = '\0';
-	snprintf(about, sizeof(about), "VM %u, %s, %s%s. %c%s", vm->id,
+	snprintf(about, sizeof(about), "VM %u, type %s, %s%s. %c%s", vm->id,
 		vm_type_name(vm->type, type),
 		memory ? bytes_short(memory << 12, size) : "memory unknown",
 		memory ? " of memory" : "", plane_words(asked)[0] & ~0x20, plane_words(asked) + 1);

@@ -301,10 +301,19 @@ static void put_row_addresses(struct poster *poster)
 static void put_square_addresses(struct poster *poster, int y)
 {
 	const struct layout *layout = poster->layout;
+	int end = 0, right = (int)poster->picture->width - MARGIN * poster->unit;
 
-	for (unsigned int x = 0; x < layout->columns; x += layout->side)
-		put_address(poster, column_x(poster, x), y, ALIGN_LEFT,
-			layout_range(layout, (uint64_t)x * layout->side).gfn);
+	for (unsigned int column = 0; column < layout->columns; column += layout->side) {
+		uint64_t gfn = layout_range(layout, (uint64_t)column * layout->side).gfn;
+		int width = snprintf(NULL, 0, "0x%llx ", (unsigned long long)(gfn << 12)) * 6 *
+			    poster->unit;
+		int x = MIN(column_x(poster, column), right - width);
+
+		if (x < end)
+			continue;
+		put_address(poster, x, y, ALIGN_LEFT, gfn);
+		end = x + width;
+	}
 }
 
 void poster_grid(struct poster *poster)

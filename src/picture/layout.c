@@ -174,6 +174,11 @@ static unsigned int power_below(unsigned int n)
 	return 1u << (31 - __builtin_clz(n));
 }
 
+static uint64_t square_cells(const struct layout *layout)
+{
+	return (uint64_t)layout->side * layout->side;
+}
+
 /* What segments begin and end at, in cells: a row, or a small square of the curve. */
 static uint64_t granule_cells(const struct layout *layout)
 {
@@ -229,8 +234,8 @@ static bool fits(const struct layout *layout, const struct layout_options *optio
 static int make_grid(
 	struct layout *layout, const struct layout_options *options, const struct ranges *shown)
 {
-	unsigned int largest;
-	uint64_t square;
+	unsigned int largest, corner = 1;
+	uint64_t square, rest;
 
 	layout->columns = power_below(options->columns);
 	if (layout->kind == LAYOUT_HILBERT)
@@ -251,10 +256,17 @@ static int make_grid(
 		layout->rows = (unsigned int)(layout->cells / layout->columns);
 		return 0;
 	}
-	while (layout->side > 4 && (uint64_t)layout->side * layout->side / 4 >= layout->cells)
+	/* Smaller squares, where a large one would be half empty. */
+	while (layout->side > 4 && layout->cells * 16 <= square_cells(layout) * 9 &&
+		layout->cells <= square_cells(layout) / 4 * (options->columns / (layout->side / 2)))
 		layout->side /= 2;
-	square = (uint64_t)layout->side * layout->side;
-	layout->columns = (unsigned int)((layout->cells + square - 1) / square) * layout->side;
+	square = square_cells(layout);
+	layout->columns = (unsigned int)(layout->cells / square) * layout->side;
+	/* Of the last square only the corner that is used. */
+	rest = layout->cells % square;
+	while (rest && (uint64_t)corner * corner < rest)
+		corner *= 2;
+	layout->columns += rest ? corner : 0;
 	layout->rows = layout->cells ? layout->side : 0;
 	return 0;
 }
@@ -349,7 +361,7 @@ bool layout_find(const struct layout *layout, uint64_t gfn, uint64_t *ret)
 void layout_place(
 	const struct layout *layout, uint64_t cell, unsigned int *ret_column, unsigned int *ret_row)
 {
-	uint64_t square = (uint64_t)layout->side * layout->side;
+	uint64_t square = square_cells(layout);
 
 	if (layout->kind == LAYOUT_LINEAR) {
 		*ret_column = (unsigned int)(cell % layout->columns);
@@ -369,7 +381,7 @@ bool layout_at(const struct layout *layout, unsigned int column, unsigned int ro
 	if (layout->kind == LAYOUT_LINEAR)
 		cell = (uint64_t)row * layout->columns + column;
 	else
-		cell = (uint64_t)layout->side * layout->side * (column / layout->side) +
+		cell = square_cells(layout) * (column / layout->side) +
 		       hilbert_at(layout->side, column % layout->side, row);
 	if (cell >= layout->cells)
 		return false;

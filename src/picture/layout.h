@@ -46,7 +46,8 @@ struct layout_segment {
 struct layout { /* to be read only */
 	enum layout_kind kind;
 	unsigned int columns, rows; /* of the grid, as far as it is used; columns: a power of two
-				       (linear), a multiple of side (Hilbert) */
+				       (linear); whole squares, of the last one the corner that
+				       is used (Hilbert) */
 	unsigned int side;          /* of a square, a power of two; linear: 0 */
 	unsigned int shift;         /* a cell is 1 << shift frames */
 	uint64_t cells;             /* 0: there is nothing to show */

@@ -93,9 +93,7 @@ static int svg_begin(struct canvas *canvas)
 		"shape-rendering=\"crispEdges\">\n",
 		canvas->width, canvas->height, canvas->width, canvas->height, canvas->prefix,
 		canvas->prefix);
-	fputs("<!-- SPDX-License-Identifier: GPL-2.0-only; made by kvm-encstat " KES_VERSION
-	      " -->\n",
-		out);
+	fputs("<!-- made by kvm-encstat " KES_VERSION " -->\n", out);
 	fprintf(out, "<title id=\"%s-t\">", canvas->prefix);
 	put_text(out, canvas->title);
 	fprintf(out, "</title>\n<desc id=\"%s-d\">", canvas->prefix);

@@ -42,7 +42,7 @@ void text_room(const struct picture *picture, struct layout_options *options)
 	}
 	room = (picture->width - BETWEEN) / cell_width(picture);
 	side = MIN(power_below(room), picture->colour ? SIDE_MAX : SIDE_MAX / 2);
-	options->columns = MIN(room / side, 4u) * side;
+	options->columns = MIN(room, 4 * side);
 	options->rows = side;
 }
 

@@ -14,3 +14,18 @@ for capture in "$here"/*.ke; do
 		echo "status $?" >>"$2/$name.$(tr -d ' -' <<<"$command").out"
 	done
 done
+
+# Some of them as pictures.
+print() { # BINARY FOLDER NAME COMMAND
+	# shellcheck disable=SC2086
+	"$1" replay "$here/$3.ke" $4 >"$2/$3.$(tr -d ' -' <<<"$4").out" 2>/dev/null
+	echo "status $?" >>"$2/$3.$(tr -d ' -' <<<"$4").out"
+}
+for name in boot late liar spill; do
+	for command in 'map 1 --layout linear' 'map 1 --layout hilbert --width 100' 'map 1 --format svg'; do
+		print "$1" "$2" $name "$command"
+	done
+done
+print "$1" "$2" liar 'map 1 --format svg --layout hilbert --plane diff'
+print "$1" "$2" liar 'map 1 --layout linear --plane diff'
+LC_ALL=C.UTF-8 "$1" replay "$here/boot.ke" map 1 --layout linear --width 100 >"$2/boot.blocks.out" 2>/dev/null
