@@ -86,6 +86,18 @@ VERDICT_OBJECTS := $(filter $(B)/src/base/% $(B)/src/model/% $(B)/src/detect/% $
 $(B)/tests/verdict: tests/verdict/verdict.c $(B)/tests/verdict.skel.h $(VERDICT_OBJECTS)
 	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $< $(VERDICT_OBJECTS) $(LIBS) -o $@
 
+# What the kernel half counts, against an oracle.
+COUNTED_SOURCES := tests/counted/counted.c tests/counted/oracle.c
+
+$(B)/tests/counted.bpf.o: tests/counted/counted.bpf.c | packages
+	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/tests/counted.skel.h: $(B)/tests/counted.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name counted_bpf >$@ 2>$@.log || { cat $@.log; exit 1; }
+
+$(B)/tests/counted: $(COUNTED_SOURCES) $(wildcard tests/counted/*.h) $(B)/tests/counted.skel.h $(VERDICT_OBJECTS)
+	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $(COUNTED_SOURCES) $(VERDICT_OBJECTS) -pthread $(LIBS) -o $@
+
 GUEST_SOURCES := $(wildcard tests/guest/*.c tests/guest/*.S)
 
 $(B)/tests/guest: $(GUEST_SOURCES) $(wildcard tests/guest/*.h) include/kvm_abi.h | packages
@@ -106,7 +118,7 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJECTS)
 		-fsanitize=fuzzer $< $(FUZZ_OBJECTS) $(LIBS) -o $@
 
 fuzzers: $(FUZZERS)
-unit: $(UNIT_TESTS) $(B)/tests/verdict
+unit: $(UNIT_TESTS) $(B)/tests/verdict $(B)/tests/counted
 guest: $(B)/tests/guest
 
 check: deps

@@ -2,8 +2,8 @@
 /*
  * How much of a VM is shared by its own word, counted by page, in leaves of 16 MiB. Who is here has
  * the lock of the VM's state. Never less is counted than may be shared: a page counts from when its
- * request is let through, and until a request to make it private was answered with yes, and nobody
- * has asked to share it meanwhile.
+ * request is let through, and until a request to make it private was answered with yes, while which
+ * was on its way no other one was about it: see commit().
  */
 #ifndef BPF_COUNTED_H
 #define BPF_COUNTED_H
@@ -27,27 +27,20 @@ struct {
 	__type(value, struct kes_leaf);
 } no_leaf SEC(".maps");
 
-#define MAX_STEPS (KES_MAX_VM_LEAVES + 1)
-
 enum counting {
-	COUNT_MORE,     /* how many are not counted yet */
-	COUNT_SHARED,   /* they are let through to be shared */
-	COUNT_ASKED,    /* they are let through to be private */
-	COUNT_ALONE,    /* the same, while no other such request is on its way */
-	COUNT_PRIVATE,  /* that was answered with yes */
-	COUNT_ANYTHING, /* nobody knows what came of it */
+	COUNT_MORE,    /* how many are not counted yet */
+	COUNT_SHARED,  /* they are let through to be shared */
+	COUNT_KEPT,    /* the same, but only of those that are counted already */
+	COUNT_ASKED,   /* they are let through to be private */
+	COUNT_PRIVATE, /* that was answered with yes */
 };
 
-#define LEAF_EMPTY (1u << 31)
-
-/* Bits [from, to) of word i of a leaf. */
+/* Bits [from, to) of word i of a leaf, which has some of them. */
 __noinline u64 word_mask(u32 i, u32 from, u32 to)
 {
 	u32 begin = i * 64, end = begin + 64;
 	u64 mask = ~0ull;
 
-	if (from >= end || to <= begin)
-		return 0;
 	if (from > begin)
 		mask <<= from - begin;
 	if (to < end)
@@ -55,50 +48,55 @@ __noinline u64 word_mask(u32 i, u32 from, u32 to)
 	return mask;
 }
 
-/* The same of one word; a function of its own, which the verifier follows once. */
+/* Does it to pages of one word: how many became counted, or are no more. A function of its own,
+ * which the verifier follows once. */
 __noinline u32 count_word(struct kes_leaf *leaf, u32 i, u64 mask, u32 what)
 {
-	u64 shared, pending, these = 0;
+	u64 shared, asked, these = 0;
 
 	if (!leaf || i >= KES_LEAF_WORDS)
 		return 0;
 	shared = leaf->shared[i];
-	pending = leaf->pending[i];
-	if (what == COUNT_MORE || what == COUNT_SHARED) {
-		these = mask & ~(shared | pending);
-		if (what == COUNT_SHARED)
-			shared = (shared | these) & ~(mask & shared & pending);
-	} else if (what == COUNT_PRIVATE) {
-		these = mask & shared & pending;
+	asked = leaf->asked[i];
+	if (what == COUNT_MORE || what == COUNT_SHARED)
+		these = mask & ~shared;
+	if (what == COUNT_SHARED)
+		shared |= mask;
+	if (what == COUNT_SHARED || what == COUNT_KEPT)
+		asked &= ~mask;
+	if (what == COUNT_ASKED)
+		asked |= mask & shared;
+	if (what == COUNT_PRIVATE) {
+		these = mask & asked;
 		shared &= ~these;
-		pending &= ~these;
-	} else if (what == COUNT_ANYTHING) {
-		pending &= ~(mask & shared);
-	} else {
-		if (what == COUNT_ALONE)
-			shared |= mask & pending;
-		pending |= mask & shared;
+		asked &= ~these;
 	}
 	leaf->shared[i] = shared;
-	leaf->pending[i] = pending;
-	return __builtin_popcountll(these) | (shared | pending ? 0 : LEAF_EMPTY);
+	leaf->asked[i] = asked;
+	return __builtin_popcountll(these);
 }
 
-/* Does it to pages [from, to) of a leaf. How many became counted, or are no more; LEAF_EMPTY: none
- * of it is. */
+/* The same to pages [from, to) of a leaf. */
 __noinline u32 count_leaf(struct kes_leaf *leaf, u32 from, u32 to, u32 what)
 {
-	u32 n = 0, empty = LEAF_EMPTY;
+	u32 n = 0;
 
 	if (!leaf)
 		return 0;
-	for (u32 i = 0; i < KES_LEAF_WORDS; i++) {
-		u32 word = count_word(leaf, i, word_mask(i, from, to), what);
+	for (u32 i = from / 64; i < KES_LEAF_WORDS && i * 64 < to; i++)
+		n += count_word(leaf, i, word_mask(i, from, to), what);
+	return n;
+}
 
-		n += word & ~LEAF_EMPTY;
-		empty &= word;
-	}
-	return n | empty;
+__noinline int is_empty(const struct kes_leaf *leaf)
+{
+	u64 any = 0;
+
+	if (!leaf)
+		return 0;
+	for (u32 i = 0; i < KES_LEAF_WORDS; i++)
+		any |= leaf->shared[i];
+	return !any;
 }
 
 struct page_walk {
@@ -134,12 +132,23 @@ static __always_inline struct kes_leaf *find_leaf(
 	return bpf_map_lookup_elem(&leaves, key);
 }
 
+/* Does it to pages [from, to) of a leaf that is there; an empty one goes. */
+static __always_inline void count_in(struct page_walk *walk, const struct kes_leaf_key *key,
+	struct kes_leaf *leaf, u32 from, u32 to)
+{
+	u32 n = count_leaf(leaf, from, to, walk->what);
+
+	walk->n += n;
+	if (walk->what == COUNT_PRIVATE && n && is_empty(leaf) &&
+		!bpf_map_delete_elem(&leaves, key))
+		leaf_gone(walk->state);
+}
+
 static long leaf_step(u32 step, struct page_walk *walk)
 {
 	struct kes_leaf_key key = {.kvm = walk->kvm, .index = walk->gfn / KES_LEAF_FRAMES};
 	u64 begin = key.index * KES_LEAF_FRAMES, end = begin + KES_LEAF_FRAMES;
 	struct kes_leaf *leaf;
-	u32 n;
 
 	if (walk->gfn >= walk->end)
 		return 1;
@@ -147,12 +156,8 @@ static long leaf_step(u32 step, struct page_walk *walk)
 		end = walk->end;
 	leaf = find_leaf(walk, &key);
 	if (leaf) {
-		n = count_leaf(leaf, walk->gfn - begin, end - begin, walk->what);
-		walk->n += n & ~LEAF_EMPTY;
-		if (walk->what == COUNT_PRIVATE && n & LEAF_EMPTY &&
-			!bpf_map_delete_elem(&leaves, &key))
-			leaf_gone(walk->state);
-	} else {
+		count_in(walk, &key, leaf, walk->gfn - begin, end - begin);
+	} else if (walk->what == COUNT_MORE) {
 		walk->absent++;
 		walk->n += end - walk->gfn;
 	}
@@ -164,14 +169,13 @@ static long leaf_step(u32 step, struct page_walk *walk)
 static long any_leaf_step(
 	void *map, struct kes_leaf_key *key, struct kes_leaf *leaf, struct page_walk *walk)
 {
-	u64 begin = key->index * KES_LEAF_FRAMES, end = begin + KES_LEAF_FRAMES;
-	u32 n;
+	struct kes_leaf_key copy = *key;
+	u64 begin = copy.index * KES_LEAF_FRAMES, end = begin + KES_LEAF_FRAMES;
 
-	if (key->kvm != walk->kvm || end <= walk->gfn || begin >= walk->end)
+	if (copy.kvm != walk->kvm || end <= walk->gfn || begin >= walk->end)
 		return 0;
-	n = count_leaf(leaf, walk->gfn > begin ? walk->gfn - begin : 0,
-		(walk->end < end ? walk->end : end) - begin, walk->what);
-	walk->n += n & ~LEAF_EMPTY;
+	count_in(walk, &copy, leaf, walk->gfn > begin ? walk->gfn - begin : 0,
+		(walk->end < end ? walk->end : end) - begin);
 	return 0;
 }
 
@@ -192,7 +196,7 @@ static __noinline u64 count_pages(
 	if (is_long(npages))
 		bpf_for_each_map_elem(&leaves, any_leaf_step, &walk, 0);
 	else
-		bpf_loop(MAX_STEPS, leaf_step, &walk, 0);
+		bpf_loop(KES_MAX_VM_LEAVES, leaf_step, &walk, 0);
 	return walk.n;
 }
 
@@ -216,7 +220,7 @@ static __noinline bool count_more(struct page_walk *walk)
 	if (!walk->state || is_long(walk->end - walk->gfn))
 		return false;
 	walk->what = COUNT_MORE;
-	bpf_loop(MAX_STEPS, leaf_step, walk, 0);
+	bpf_loop(KES_MAX_VM_LEAVES, leaf_step, walk, 0);
 	return reserve_leaves(walk->state, walk->absent);
 }
 
@@ -234,20 +238,30 @@ static long drop_leaf_step(
 {
 	struct kes_leaf_key copy = *key;
 
-	if (key->kvm == walk->kvm && !bpf_map_delete_elem(&leaves, &copy))
-		walk->n++;
+	if (copy.kvm == walk->kvm && !bpf_map_delete_elem(&leaves, &copy))
+		leaf_gone(walk->state);
+	return 0;
+}
+
+#define MAX_DROPS 16
+
+/* Other VMs' leaves come and go meanwhile, and may take the walk along to where they are then: it
+ * has passed over some, and is made once more. */
+static long drop_step(u32 step, struct page_walk *walk)
+{
+	if (!walk->state->leaves)
+		return 1;
+	bpf_for_each_map_elem(&leaves, drop_leaf_step, walk, 0);
 	return 0;
 }
 
 /* Nothing of the VM is counted any more. */
-static __noinline int drop_leaves(u64 kvm)
+static __noinline int drop_leaves(struct kes_state *state, u64 kvm)
 {
-	struct kes_veto_totals *totals = the_totals();
-	struct page_walk walk = {.kvm = kvm};
+	struct page_walk walk = {.state = state, .kvm = kvm};
 
-	bpf_for_each_map_elem(&leaves, drop_leaf_step, &walk, 0);
-	if (totals)
-		__sync_fetch_and_add(&totals->leaves, -walk.n);
+	if (state)
+		bpf_loop(MAX_DROPS, drop_step, &walk, 0);
 	return 0;
 }
 

@@ -23,61 +23,11 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* ---- the request and the answer of the policy ---- */
 
-/* Rules that need a state, and there is none to be had: what they might refuse is refused. */
-static __always_inline void judge_without_state(
-	const struct kes_rule_set *set, u64 mask, struct decision *d, u8 why)
-{
-	struct kes_veto_totals *totals = the_totals();
-
-	d->verdict = (struct kes_verdict){KES_ALLOW, KES_NO_RULE, KES_ALLOW, KES_NO_RULE};
-	d->flags |= why;
-	if (refuses_any(set, mask))
-		d->verdict.action = KES_DENY;
-	if (totals)
-		__sync_fetch_and_add(why == KES_F_BEYOND ? &totals->beyond : &totals->busy, 1);
-}
-
-/* Asks the rules, none of which keeps anything. */
-static __always_inline void judge_plainly(const struct kes_rule_set *set, struct decision *d)
-{
-	u32 zero = 0;
-	struct kes_state *none = bpf_map_lookup_elem(&no_state, &zero);
-
-	if (none)
-		evaluate(set, &none->policy, &d->ask, &d->verdict);
-}
-
 static __always_inline u64 vm_memory(u64 kvm)
 {
 	return bpf_core_field_exists(((struct kvm *)0)->nr_memslot_pages)
 		       ? read_u64(MEMBER(kvm, kvm, nr_memslot_pages))
 		       : 0;
-}
-
-/* A guest's request that counts, under the lock. True: it is to be settled when it is answered. */
-static __always_inline bool judge_counted(
-	const struct kes_rule_set *set, struct kes_state *state, u64 kvm, struct decision *d)
-{
-	struct page_walk walk = {
-		.state = state, .kvm = kvm, .gfn = d->ask.gfn, .end = d->ask.gfn + d->ask.npages};
-
-	u64 *baseline = bpf_map_lookup_elem(&baselines, &kvm);
-
-	settle_answered(state, kvm);
-	state->policy.baseline = baseline ? *baseline : 0;
-	state->policy.memory = vm_memory(kvm);
-	if (d->ask.what == KES_ASK_SHARED) {
-		if (!count_more(&walk)) {
-			judge_without_state(set, set->limiting, d, KES_F_BEYOND);
-			return false;
-		}
-		d->ask.more = walk.n;
-	}
-	evaluate(set, &state->policy, &d->ask, &d->verdict);
-	if (d->verdict.action < KES_DENY)
-		return commit(state, kvm, &d->ask);
-	unreserve_leaves(walk.absent);
-	return false;
 }
 
 /* Whether KVM will let a guest's conversion through: else it makes nothing shared. */
@@ -128,33 +78,6 @@ static __always_inline void fill_request(
 	d->ask.what = d->attrs & KES_MAP_GPA_ENCRYPTED ? KES_ASK_PRIVATE : KES_ASK_SHARED;
 }
 
-/* By rules that keep something. True: to be settled when it is answered. */
-static __always_inline bool judge_with_state(const struct kes_rule_set *set,
-	const struct kes_policed *which, u64 kvm, u32 vcpu, struct decision *d, bool counts)
-{
-	struct kes_state *state = state_of(kvm, KES_BY_GUEST);
-	bool counted = false;
-
-	if (!state) {
-		judge_without_state(set, set->limiting | set->pacing, d, KES_F_BEYOND);
-		return false;
-	}
-	if (!state_lock(state)) {
-		judge_without_state(set, set->limiting | set->pacing, d, KES_F_BUSY);
-		return false;
-	}
-	refresh_buckets(state, which);
-	if (counts) {
-		refresh_count(state, which->counting, kvm);
-		settle_flight(state, kvm, vcpu);
-		counted = judge_counted(set, state, kvm, d);
-	}
-	if (!counts)
-		evaluate(set, &state->policy, &d->ask, &d->verdict);
-	state_unlock(state);
-	return counted;
-}
-
 SEC("fmod_ret/security_kvm_encstat_gate")
 int BPF_PROG(on_gate, struct kvm_vcpu *kvm_vcpu, unsigned long nr, unsigned long a0,
 	unsigned long a1, unsigned long a2, unsigned long a3, int ret)
@@ -163,9 +86,9 @@ int BPF_PROG(on_gate, struct kvm_vcpu *kvm_vcpu, unsigned long nr, unsigned long
 	struct kes_veto_totals *totals = the_totals();
 	struct kes_veto *v = the_veto();
 	struct decision d = {.attrs = (u32)a2};
-	bool counts, counted = false;
 	struct kes_policed which;
 	struct kes_rule_set *set;
+	bool counts;
 	u32 index;
 
 	if (ret || !v || !totals)
@@ -180,17 +103,12 @@ int BPF_PROG(on_gate, struct kvm_vcpu *kvm_vcpu, unsigned long nr, unsigned long
 	fill_request(&d, set, vcpu, nr, a0, a1);
 	index = read_u32(MEMBER(vcpu, kvm_vcpu, vcpu_idx));
 	counts = which.counting && d.ask.what != KES_ASK_OTHER && is_valid(kvm, &d.ask, a0);
-	if (counts || set->pacing)
-		counted = judge_with_state(set, &which, kvm, index, &d, counts);
-	else
-		judge_plainly(set, &d);
+	judge_guest(set, &which, kvm, index, counts ? vm_memory(kvm) : 0, &d, counts);
 	note(kvm, set, &which, &d, read_u32(MEMBER(vcpu, kvm_vcpu, vcpu_id)));
 	if (d.verdict.action >= KES_DENY) {
 		react(v, d.verdict.action, kvm);
 		return REFUSED;
 	}
-	if (d.ask.what != KES_ASK_OTHER)
-		take_off(kvm, index, &d.ask, counted && index < KES_MAX_COUNTED_VCPUS);
 	return 0;
 }
 
@@ -265,11 +183,7 @@ int BPF_PROG(on_entry, struct kvm_vcpu *kvm_vcpu)
 	flight = bpf_map_lookup_elem(&flights, &key);
 	if (!flight || flight->status != KES_FLIGHT_PENDING)
 		return 0;
-	flight->status = answer_of(vcpu, flight);
-	if (state && flight->counted && key.vcpu < KES_MAX_COUNTED_VCPUS)
-		__sync_fetch_and_or(
-			&state->answered[key.vcpu / 64 & (KES_MAX_COUNTED_VCPUS / 64 - 1)],
-			1ull << (key.vcpu & 63));
+	land(state, flight, key.vcpu, answer_of(vcpu, flight));
 	return 0;
 }
 
@@ -278,19 +192,11 @@ SEC("fentry/kvm_arch_destroy_vm")
 int BPF_PROG(on_gone, struct kvm *vm)
 {
 	u64 kvm = (u64)vm;
-	struct kes_state_key key = {.kvm = kvm, .asker = KES_BY_GUEST};
-	struct kes_state *state = bpf_map_lookup_elem(&states, &key);
 
-	if (state && state->leaves)
-		drop_leaves(kvm);
-	bpf_map_delete_elem(&states, &key);
-	key.asker = KES_BY_VMM;
-	bpf_map_delete_elem(&states, &key);
 	bpf_map_delete_elem(&policed, &kvm);
 	bpf_map_delete_elem(&labels, &kvm);
-	bpf_map_delete_elem(&baselines, &kvm);
 	bpf_map_delete_elem(&frozen, &kvm);
-	drop_flights(kvm, read_u32(MEMBER(kvm, kvm, created_vcpus)));
+	forget_state(kvm, read_u32(MEMBER(kvm, kvm, created_vcpus)));
 	return 0;
 }
 

@@ -309,16 +309,16 @@ KES_STEP __u32 kes_lowest(__u64 mask)
 	return n + !(mask & 1);
 }
 
-/* What becomes of the request. The state's buckets are filled; what is shared is for the caller to
- * keep, who knows what came of it. */
-KES_INLINE struct kes_verdict kes_evaluate(
-	const struct kes_rule_set *set, struct kes_policy_state *state, const struct kes_ask *ask)
+/* What becomes of the request, by the rules of a mask. The state's buckets are filled; what is
+ * shared is for the caller to keep, who knows what came of it. */
+KES_INLINE struct kes_verdict kes_evaluate_some(const struct kes_rule_set *set,
+	struct kes_policy_state *state, const struct kes_ask *ask, __u64 mask)
 {
 	struct kes_verdict verdict = {KES_ALLOW, KES_NO_RULE, KES_ALLOW, KES_NO_RULE};
 	__u32 nr = ask->nr < KES_NUMBERS ? ask->nr : KES_NUMBERS - 1;
-	__u64 mask = kes_placed(set, ask->gfn, ask->npages);
 	__u32 size = kes_size(ask->npages);
 
+	mask &= kes_placed(set, ask->gfn, ask->npages);
 	mask &= set->by_ask[ask->what >> 1 & 1 ? 1 : ask->what >> 2 & 1 ? 2 : 0];
 	mask &= set->by_asker[ask->asker >> 1 & 1];
 	if (ask->asker & KES_BY_GUEST)
@@ -348,6 +348,12 @@ KES_INLINE struct kes_verdict kes_evaluate(
 		}
 	}
 	return verdict;
+}
+
+KES_INLINE struct kes_verdict kes_evaluate(
+	const struct kes_rule_set *set, struct kes_policy_state *state, const struct kes_ask *ask)
+{
+	return kes_evaluate_some(set, state, ask, ~0ull);
 }
 
 #endif

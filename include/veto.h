@@ -19,13 +19,13 @@
 #define KES_MAX_LEAVES    16384 /* of all VMs */
 #define KES_MAX_VM_LEAVES 1024  /* of one VM, so that none takes all */
 
-#define KES_MAX_COUNTED_VCPUS 1024 /* of a VM, by index: what others give back stays counted */
+#define KES_MAX_COUNTED_VCPUS 4096 /* of a VM: KVM_MAX_VCPUS can be configured so high; 64 * 64 */
 
 struct kes_policed {
 	__u32 set;      /* index of its rule set */
 	__u32 serial;   /* that set's number, for records */
 	__u32 vm;       /* the tool's id of the VM */
-	__u32 counting; /* 0: none of its rules is about how much is shared; else changes when
+	__u32 counting; /* 0: none of its rules is about how much is shared; else it grows when
 			   counting begins anew */
 };
 
@@ -87,13 +87,14 @@ struct kes_state {
 	__u32 lock;
 	__u32 set;     /* of which the buckets are */
 	__u32 serial;  /* the same */
-	__u32 pending; /* requests to private that are on their way */
+	__u32 flights; /* how many bits are set in flying[] */
 	__u32 leaves;
 	__u32 counted;  /* kes_policed.counting, of which it is */
 	__u32 reset;    /* the VM was, and nobody has looked since */
 	__u32 at_reset; /* the boot vCPU entered last at the reset vector, or has not yet */
-	__u64 answered[KES_MAX_COUNTED_VCPUS / 64]; /* by vCPU index: what became of its request is
-						       known */
+	/* By vCPU index: its request counts and is on its way; what became of it is known. */
+	__u64 flying[KES_MAX_COUNTED_VCPUS / 64], answered[KES_MAX_COUNTED_VCPUS / 64];
+	__u64 answered_words; /* those of answered[] that may have any */
 };
 
 struct kes_leaf_key {
@@ -101,12 +102,11 @@ struct kes_leaf_key {
 	__u64 index; /* gfn / KES_LEAF_FRAMES */
 };
 
-/* Two bits a page: neither, private; shared alone, shared; both, shared, and asked to be private;
- * pending alone, the same but asked to be shared once more: no answer says what it is then, so that
- * it stays counted. */
+/* Two bits a page: whether it is counted as shared; and, of one that is, whether it is no more once
+ * a request to make it private is answered with yes. */
 struct kes_leaf {
 	__u64 shared[KES_LEAF_WORDS];
-	__u64 pending[KES_LEAF_WORDS];
+	__u64 asked[KES_LEAF_WORDS];
 };
 
 enum kes_flight_status {
@@ -122,13 +122,11 @@ struct kes_flight_key {
 	__u32 spare;
 };
 
-/* A vCPU's request that was let through. */
+/* A vCPU's last request that was let through. */
 struct kes_flight {
 	__u64 gfn, npages;
 	__u32 what;   /* kes_ask_what */
 	__u32 status; /* kes_flight_status */
-	__u32 counted;
-	__u32 spare;
 };
 
 #endif

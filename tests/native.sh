@@ -91,6 +91,11 @@ none 'native: no name brings a control character' "$(LC_ALL=C grep -nP '[\x00-\x
 # Both halves judge alike.
 try 'native: a million verdicts, the same in the kernel and in the C half' build/tests/verdict 1000000 7
 
+# How much is shared is counted as it should be: random scripts, bounds, threads.
+build/tests/counted 200000 7 >"$work/counted" 2>&1
+equal 'native: what is counted as shared is what an oracle counts' 0 $?
+sed 's/^/      /' "$work/counted"
+
 # What this host cannot prove is not called proved; the hooks on the ioctl are seen firing all the same.
 build/kvm-encstat doctor --selftest --json >"$work/selftest.out" 2>&1
 equal 'native: hooks on changes of attributes fire, whichever this kernel takes' true \

@@ -173,6 +173,7 @@ killed=$("$encstat" replay "$out/killed.ke" map --json 2>"$out/killed.replay.err
 equal "$(name "killed: what was written can be read")" '[[4096,2],[4100,12]]' "$(ranges shared <<<"$killed")"
 matches "$(name "killed: and is marked incomplete")" "$(cat "$out/killed.replay.err")" 'not closed'
 equal "$(name "verdicts are the same in the kernel and in the C half")" 0 "$(cat "$out/verdict.status")"
+equal "$(name "what is counted as shared is what an oracle counts")" 0 "$(cat "$out/counted.status")"
 equal "$(name "killed: nothing stays in the kernel")" 0 "$(cat "$out/left-behind")"
 equal "$(name "killed: where programs do show while it runs")" 1 "$(cat "$out/while-it-runs")"
 
