@@ -40,6 +40,33 @@ sides() {
 
 shared_pages() { jq '[.shared[][1]] | add' "$out/$1.truth"; }
 
+# most_shared VM: the most pages that were shared at any time, by its VMM's answers
+most_shared() {
+	jq -r '.conversions[] | select(.ret == 0) | "\(.gfn) \(.npages) \(.attrs)"' "$out/$1.truth" |
+		awk '{
+			for (i = $1; i < $1 + $2; i++) { n += ($3 < 16) - shared[i]; shared[i] = $3 < 16 }
+			if (n > most) most = n
+		}
+		END {print most + 0}'
+}
+
+# account SESSION VM LIMIT: how many requests one vCPU made, in order, and how many of them came to another end than
+# by an account of its own
+account() {
+	"$encstat" replay "$out/$1.ke" events --json 2>/dev/null | jq -r --argjson vm "$(number_of "$1" "$2")" \
+		'select(.vm == $vm and (.kind == "converted" or .kind == "verdict")) |
+			"\(if .kind == "converted" then 1 else 0 end) \(.gfn) \(.npages) \(.to)"' |
+		awk -v limit="$3" '{
+			more = 0
+			for (i = $2; i < $2 + $3; i++) more += !shared[i]
+			fits = $4 == "private" || !more || n + more <= limit
+			wrong += fits != $1
+			if (!$1) next
+			for (i = $2; i < $2 + $3; i++) { n += ($4 == "shared") - shared[i]; shared[i] = $4 == "shared" }
+		}
+		END {print NR, wrong + 0}'
+}
+
 # requests_of SESSION VM: lines "ns passed pages", in time, of what its guest asked for
 requests_of() {
 	"$encstat" replay "$out/$1.ke" events --json 2>/dev/null |

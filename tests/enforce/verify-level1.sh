@@ -120,6 +120,20 @@ verify_unreadable() {
 		"could not be read: $bad refused, $bad passed"
 }
 
+# findings SESSION VM: verdicts about what was found, as [action, would]
+findings() { of "$1" "$2" '| map(select(.kind == "verdict" and .level == "finding") | [.action, .would])'; }
+
+verify_found() {
+	equal "$(name "$1/found-told: told")" '[["log",null]] 0' "$(findings "$1" found-told) $(cat "$out/found-told.guest-status")"
+	equal "$(name "$1/found-watched: told what would have been")" '[["allow","freeze"]] 0 0' \
+		"$(findings "$1" found-watched) $(cat "$out/found-watched.guest-status") $(jq .run_refused "$out/found-watched.truth")"
+	equal "$(name "$1/found-killed: killed")" '[["kill",null]] 137' "$(findings "$1" found-killed) $(cat "$out/found-killed.guest-status")"
+	equal "$(name "$1/found-other: no rule is about that")" '[] 0' "$(findings "$1" found-other) $(cat "$out/found-other.guest-status")"
+	equal "$(name "$1/found-frozen: frozen until enforcement ended")" '[["freeze",null]] 0 true' \
+		"$(findings "$1" found-frozen) $(cat "$out/found-frozen.guest-status") $(jq '.run_refused > 0' "$out/found-frozen.truth")"
+	matches "$(name "$1: said by whom")" "$(cat "$out/../$1.err")" 'KES-008[.0-9]*: freeze, by /job/policies/level1.yaml:[0-9]+$'
+}
+
 # slipped SESSION: how many calls made shared what the policy refuses, by what KVM did; how many are told as that
 slipped() {
 	"$encstat" replay "$out/$1.ke" events --json 2>/dev/null | jq -sr --argjson vm "$(number_of "$1" rewrite)" \
@@ -127,12 +141,25 @@ slipped() {
 		(map(select(.replaced)) | length)'
 }
 
+# form SESSION: how ioctls are hooked there
+form() {
+	case $kernel:$1 in
+	*:level1-fmod) echo fmod_ret/security_file_ioctl ;;
+	6.1:*) echo lsm/file_ioctl ;;
+	*) echo lsm.s/file_ioctl ;;
+	esac
+}
+
 # verify_level1_of SESSION GATE: where the kernel has attributes
 verify_level1_of() {
 	status "$1" 0
 	none "$(name "$1: all was counted")" "$(grep -E 'NOT ASKED' "$out/$1.err")"
 	ln -sf ../"$1".ke ../"$1".out "$out/$1/"
+	equal "$(name "$1: the best form that this kernel takes")" "$(form "$1")" \
+		"$(sed -n "s/.*the VMMs' ioctls (\([^)]*\)).*/\1/p" "$out/$1.err")"
+	same "$(name "$1: other ioctls are what they were")" "$out/before.ioctls" "$out/$1.ioctls"
 	local out=$out/$1
+	verify_found "$1"
 	case $kernel in
 	sw-protected) verify_level1 "$1" "$2" ;;
 	6.12)
