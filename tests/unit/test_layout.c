@@ -281,6 +281,55 @@ static void a_window_of_one_page_is_one_cell(void **state)
 	assert_int_equal(number, 0x12345 % 64);
 }
 
+/* A gap is left out where that saves a row: saying so takes one. */
+static void gaps_are_folded_from_two_rows_on(void **state)
+{
+	struct layout_options options = {.columns = 64, .rows = 16};
+
+	(void)state;
+	for (uint64_t rows = 1; rows < 4; rows++) {
+		_cleanup_(vm_free) struct vm *vm = new_vm(true);
+		_cleanup_(layout_free) struct layout *layout = NULL;
+
+		add_slot(vm, 0, 64);
+		add_slot(vm, 64 + 64 * rows, 64);
+		assert_int_equal(layout_new(&layout, vm, &options), 0);
+		assert_int_equal(layout->n_segments, rows == 1 ? 1 : 2);
+		assert_int_equal(layout->rows, rows == 1 ? 3 : 2);
+		assert_int_equal(layout_gap(layout, 64), rows == 1 ? 0 : 64 * rows);
+	}
+}
+
+static void squares_are_no_larger_than_they_must_be(void **state)
+{
+	static const struct {
+		uint64_t pages;
+		unsigned int side, columns;
+	} cases[] = {
+		{16, 4, 4},
+		{33, 8, 8},
+		{48, 8, 8},
+		{256, 16, 16},
+		{520, 16, 36},  /* two squares, and the corner of a third */
+		{4112, 64, 68}, /* a segment begins and ends at small squares */
+		{8192, 64, 128},
+		{8193, 64, 68},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct layout_options options = {
+			.kind = LAYOUT_HILBERT, .columns = 128, .rows = 64};
+		_cleanup_(vm_free) struct vm *vm = new_vm(true);
+		_cleanup_(layout_free) struct layout *layout = NULL;
+
+		add_slot(vm, 0, cases[i].pages);
+		assert_int_equal(layout_new(&layout, vm, &options), 0);
+		assert_int_equal(layout->side, cases[i].side);
+		assert_int_equal(layout->columns, cases[i].columns);
+	}
+}
+
 static void nothing_and_no_room(void **state)
 {
 	_cleanup_(vm_free) struct vm *vm = new_vm(true);
@@ -367,6 +416,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_vms_are_laid_out_as_they_are),
 		cmocka_unit_test(a_window_of_one_page_is_one_cell),
+		cmocka_unit_test(gaps_are_folded_from_two_rows_on),
+		cmocka_unit_test(squares_are_no_larger_than_they_must_be),
 		cmocka_unit_test(nothing_and_no_room),
 		cmocka_unit_test(torn_ranges_outside_of_memory_take_bounded_time),
 		cmocka_unit_test(a_large_vm_is_quick),
