@@ -38,7 +38,7 @@ none "spdx: in each file" "$(git ls-files 2>/dev/null | grep -vE \
 none "source: no unbounded string functions" \
 	"$(grep -rnE '\b(atoi|strcpy|strcat|sprintf|gets)\(' src)"
 
-for command in list events map findings explain 'policy check' 'policy test' 'policy diff' 'policy show' \
+for command in list events map top findings explain 'policy check' 'policy test' 'policy diff' 'policy show' \
 	'policy explain' 'policy loaded' 'policy release' 'policy freeze' 'policy baseline' enforce record replay doctor; do
 	# shellcheck disable=SC2086
 	help=$(build/kvm-encstat $command --help)

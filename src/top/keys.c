@@ -23,9 +23,9 @@ const struct key_row key_rows[] = {
 	{DO_EVENTS, ALL, {TK_F1 + 7, '3'}, "Events", "conversions and refusals as they happen",
 		SCOPE_ALL},
 	{DO_FREEZE, IN(VIEW_VMS) | IN(VIEW_VM), {TK_F1 + 8, 'K'}, "Freeze",
-		"stop the VM's vCPUs (asks first)", SCOPE_ACTIONS},
-	{DO_RELEASE, IN(VIEW_VMS) | IN(VIEW_VM), {'L'}, NULL, "let them run again (asks first)",
-		SCOPE_ACTIONS},
+		"stop the VM's vCPUs, after a question", SCOPE_ACTIONS},
+	{DO_RELEASE, IN(VIEW_VMS) | IN(VIEW_VM), {'L'}, NULL,
+		"let them run again, after a question", SCOPE_ACTIONS},
 	{DO_QUIT, ALL, {TK_F1 + 9, 'q'}, "Quit", "leave", SCOPE_ALL},
 	{DO_VMS, ALL, {'1'}, NULL, "the table of VMs", SCOPE_ALL},
 	{DO_NEXT_VIEW, LISTS, {TK_TAB}, NULL, "the next of VMs, findings, events", SCOPE_ALL},
@@ -126,21 +126,33 @@ const char *key_row_names(const struct key_row *row, char *buffer, size_t size)
 	return buffer;
 }
 
+/* Each key by itself, so that none is taken for punctuation of the text around it. */
+static void write_keys(FILE *out, const struct key_row *row)
+{
+	char name[16];
+
+	fputs(".It Ic", out);
+	for (int i = 0; i < KEYS_PER_ROW && row->keys[i]; i++)
+		fprintf(out, " \\&%s",
+			row->keys[i] == '\\' ? "\\e" : key_spelling(row->keys[i], name));
+	putc('\n', out);
+}
+
 void keys_manual(FILE *out)
 {
+	static const char *const where[] = {
+		[SCOPE_ALL] = "",
+		[SCOPE_FILE] = " (while a capture is played)",
+		[SCOPE_ACTIONS] = " (with \\-\\-allow\\-actions)",
+	};
+
 	for (size_t i = 0; i < n_key_rows; i++) {
 		const struct key_row *row = &key_rows[i];
-		char names[64];
 
 		if (i && row->command == key_rows[i - 1].command)
 			continue; /* the same in other views */
-		key_row_names(row, names, sizeof(names));
-		fputs(".TP\n.B ", out);
-		for (const char *c = names; *c; c++)
-			fprintf(out, *c == '\\' ? "\\e" : *c == '-' ? "\\-" : "%c", *c);
-		fprintf(out, "\n%c%s%s.\n", row->help[0] - 'a' + 'A', row->help + 1,
-			row->scope == SCOPE_FILE      ? " (capture)"
-			: row->scope == SCOPE_ACTIONS ? " (with \\-\\-allow\\-actions)"
-						      : "");
+		write_keys(out, row);
+		fprintf(out, "%c%s%s.\n", row->help[0] - 'a' + 'A', row->help + 1,
+			where[row->scope]);
 	}
 }

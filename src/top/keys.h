@@ -124,7 +124,7 @@ const char *key_spelling(uint32_t key, char buffer[16]);
 /* "F1 ? h", all keys of a row. */
 const char *key_row_names(const struct key_row *row, char *buffer, size_t size);
 
-/* The table for the manual, as roff. */
+/* The items of the manual's list of keys, as mdoc. */
 void keys_manual(FILE *out);
 
 #endif

@@ -191,8 +191,9 @@ static void draw_titles(struct top *top, struct cells *cells, struct area area,
 			cells_text(cells, x, area.y, room, pen, column->title);
 		else
 			cells_right(cells, x, area.y, room, pen, column->title);
-		/* Behind a title that stands left, in front of one that stands right. */
-		if (sorted && (int)strlen(column->title) < room)
+		/* Behind a title that stands left, in front of one that stands right: if need be
+		 * where columns are apart. */
+		if (sorted)
 			cells_put(cells,
 				is_left(column) ? x + (int)strlen(column->title)
 						: x + room - (int)strlen(column->title) - 1,

@@ -214,6 +214,23 @@ static void test_tree_and_marks(void **state)
 	bench_stop(&b);
 }
 
+/* The manual lists the keys as the table has them; KES_UPDATE=1 prints them. */
+static void test_manual(void **state)
+{
+	_cleanup_free_ char *manual = bench_read("man/kvm-encstat.8"), *keys = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&keys, &size);
+
+	(void)state;
+	assert_non_null(out);
+	keys_manual(out);
+	fclose(out);
+	if (getenv("KES_UPDATE"))
+		fputs(keys, stdout);
+	else if (!strstr(manual, keys))
+		fail_msg("man/kvm-encstat.8 should have:\n%s", keys);
+}
+
 /* Every view, under every key, at every size: nothing but what cells can hold. */
 static void test_any_key_anywhere(void **state)
 {
@@ -318,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_search_and_follow),
 		cmocka_unit_test(test_tree_and_marks),
+		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_any_key_anywhere),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_wide_characters),
