@@ -144,6 +144,8 @@ inventory_processes.time 50 below first inventory, 1000 VMs of 32 memslots, a pr
 inventory_processes.lost 0 at-most the same: records lost
 calls.more_than_empty 30 below hooks on ioctls, any other ioctl: more than empty programs
 verdict.one_place 400 below verdict in the kernel, 64 rules and 256 ranges, 4 rules at that place (BPF test runs: synthetic)
+verdict.random_p99 400 below the same, 1000 requests of up to 2 MiB anywhere: one in a hundred takes longer
+verdict.foreign_ioctl 25 below an ioctl that is not ours, more than an empty program (BPF test runs: without the trampoline)
 attributes.all.of_set_model 0.2 at-most attributes read back, of KVM's time to set them (emulated)
 attributes.all.growth 1.2 at-most the same: a page of 8 GiB, of one of 1 GiB
 attributes.fragmented.of_set_model 0.2 at-most attributes read back, every second page: of KVM's time

@@ -22,4 +22,11 @@ static __always_inline bool in_call(struct task_struct *task)
 	return nr == NR_IOCTL_I386 && (u32)BPF_CORE_READ(regs, cx) == KES_SET_MEMORY_ATTRIBUTES;
 }
 
+/* Whether the veto is about such ioctls: all others of the host pass here, too. */
+static __always_inline bool is_ours(u32 cmd)
+{
+	return cmd == KES_KVM_RUN || cmd == KES_SET_MEMORY_ATTRIBUTES ||
+	       cmd == KES_SET_MEMORY_ATTRIBUTES2;
+}
+
 #endif

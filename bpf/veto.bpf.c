@@ -331,12 +331,6 @@ static __always_inline long on_vm_ioctl(struct file *file, u32 cmd, u64 arg, boo
 	return decide_change(v, (u64)BPF_CORE_READ(file, private_data), r ? NULL : &arguments);
 }
 
-static __always_inline bool is_ours(u32 cmd)
-{
-	return cmd == KES_KVM_RUN || cmd == KES_SET_MEMORY_ATTRIBUTES ||
-	       cmd == KES_SET_MEMORY_ATTRIBUTES2;
-}
-
 SEC("fmod_ret/security_file_ioctl")
 int BPF_PROG(on_ioctl, struct file *file, unsigned int cmd, unsigned long arg, int ret)
 {
