@@ -70,7 +70,7 @@ says 'a picture in letters has colours there' 0 $'\033\\[38;5;152;48;5;152m' env
 says 'and none with NO_COLOR' 0 '░░░░' env NO_COLOR=1 TERM=xterm-256color LC_ALL=C.UTF-8 \
 	script -qec "'$encstat' replay $golden map --layout linear" /dev/null
 says 'a picture in a file' 0 ' 0 lost' "${picture[@]}"
-says 'it is one' 0 '^.PNG' head -c 4 "$work/map.png"
+says 'it is one' 0 '^PNG' sh -c "head -c 4 '$work/map.png' | tail -c 3"
 says 'it is not written over' 1 'replace it with --force' "${picture[@]}"
 says 'but with --force' 0 ' 0 lost' "${picture[@]}" --force
 says 'no folder for it' 1 'folder it shall be in must exist' "$encstat" replay $golden map -o "$work/none/map.svg"
