@@ -128,6 +128,7 @@ lab_part 6.12 calls lab_calls 100000
 lab_part sw-protected attributes
 part replay
 part "$b/bench/findings"
+part "$b/bench/top"
 part "$b/bench/pagemap"
 
 # Figures with a target, in the order of the table; those without one follow.
@@ -153,6 +154,8 @@ attributes.fragmented.growth 1.2 at-most the same: a page of 512 MiB, of one of 
 replay.list 5000000 at-least replay list, on one core
 replay.findings 3000000 at-least the same with all detectors
 replay.findings_cost 1.4 at-most its time, of that without
+top.draw 4 at-most the live view of 1,000 VMs, with new figures: drawn
+top.memory 40 at-most what it has for them, without the model
 findings.memory 262144 at-most all detectors, random single pages of 1 TiB for a minute: memory of that VM
 pagemap.random_4k.ratio_time 0.5 at-most page map, random pages: time, of CRoaring's
 pagemap.random_4k.ratio_memory 2 at-most page map, random pages: memory, of CRoaring's

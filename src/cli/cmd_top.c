@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "cli/top_actions.h"
 #include "cli/top_cost.h"
 #include "top/batch.h"
 #include "top/screen.h"
@@ -56,6 +57,21 @@ static int draw(struct run *run)
 	return 0;
 }
 
+static void change(struct run *run, uint32_t id, bool freeze)
+{
+	const struct vm *vm = top_vm(run->top, id);
+	char label[VM_SHORT_SIZE];
+	struct error err = {};
+
+	if (!vm || !vm->alive)
+		top_say(run->top, true, "the VM has ended");
+	else if (top_act(vm, freeze, &err))
+		top_say(run->top, true, "%s%s%s", err.text, err.advice[0] ? "; " : "", err.advice);
+	else
+		top_say(run->top, false, "VM %u %s %s", vm->id, vm_label_short(vm, label),
+			freeze ? "is frozen" : "runs again");
+}
+
 static void grant(struct run *run)
 {
 	uint32_t vm;
@@ -66,6 +82,12 @@ static void grant(struct run *run)
 		break;
 	case WISH_RESTART:
 		run->restart = true;
+		break;
+	case WISH_FREEZE:
+		change(run, vm, true);
+		break;
+	case WISH_RELEASE:
+		change(run, vm, false);
 		break;
 	case WISH_REDRAW:
 		screen_redraw(run->screen);

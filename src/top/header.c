@@ -57,7 +57,7 @@ static bool any_alive(const struct top *top)
 static struct sums sum_up(const struct top *top)
 {
 	struct sums sums = {};
-	bool alive = any_alive(top);
+	bool alive = !top->options.file || any_alive(top);
 
 	for (size_t i = 0; i < stats_count(top->stats); i++) {
 		const struct vm *vm = stats_at(top->stats, i)->vm;

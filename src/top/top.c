@@ -174,6 +174,13 @@ enum top_wish top_take_wish(struct top *top, uint32_t *ret_vm)
 	return wish;
 }
 
+const struct vm *top_vm(const struct top *top, uint32_t vm)
+{
+	const struct vm_stats *v = top->model ? stats_find(top->stats, vm) : NULL;
+
+	return v ? v->vm : NULL;
+}
+
 void top_say(struct top *top, bool error, const char *format, ...)
 {
 	va_list args;

@@ -75,6 +75,9 @@ enum top_wish {
 /* What the user wants and only others can do; asked once, it is none again. */
 enum top_wish top_take_wish(struct top *top, uint32_t *ret_vm);
 
+/* NULL: it is not there any more. */
+const struct vm *top_vm(const struct top *top, uint32_t vm);
+
 /* Told in the last line until the next key; error: as one. */
 void top_say(struct top *top, bool error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

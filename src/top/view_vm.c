@@ -36,6 +36,11 @@ static void pair(struct page *page, const char *name, enum role role, const char
 	page->y++;
 }
 
+static void note(struct page *page, const char *text)
+{
+	cells_text(page->cells, page->x, page->y++, page->width, PEN(ROLE_DIM), text);
+}
+
 /* ---- parts ---- */
 
 static void draw_who(struct page *page, const struct row *row, const struct vm *vm)
@@ -76,7 +81,7 @@ static void draw_memory(struct page *page, const struct row *row, const struct v
 	snprintf(text, sizeof(text), "%s in %zu memslots",
 		row->memory ? bytes_short(row->memory, bytes[0]) : "?", vm->n_memslots);
 	pair(page, "guest has", ROLE_TEXT, text);
-	if (row->memory && bar > 4) {
+	if (row->has_map && row->memory && bar > 4) {
 		bar = bar > 50 ? 50 : bar;
 		cells_text(page->cells, page->x, page->y, 12, PEN(ROLE_DIM), "shared");
 		cells_put(page->cells, page->x + 12, page->y, '[', PEN(ROLE_DIM));
@@ -140,7 +145,7 @@ static void draw_latency(struct page *page, const struct vm_stats *v)
 
 	heading(page, "Answers took");
 	if (!latency->n) {
-		pair(page, "nothing was answered", ROLE_DIM, "");
+		note(page, "nothing was answered");
 		return;
 	}
 	snprintf(text, sizeof(text), "%s p50, %s p99, %s p99.9 of %llu",
@@ -225,7 +230,7 @@ static void draw_counters(struct page *page, const char *title, const uint64_t *
 	qsort(counted, n, sizeof(*counted), by_count);
 	heading(page, title);
 	if (!counted[0].n)
-		pair(page, "none", ROLE_DIM, "");
+		note(page, "none");
 	for (size_t i = 0; i < n && i < COUNTERS_SHOWN && counted[i].n; i++) {
 		snprintf(text, sizeof(text), "%s", name(counted[i].index) ?: "");
 		if (!*text)
@@ -268,7 +273,7 @@ static void draw_requests(struct page *page, const struct vm *vm)
 			duration_short(now > r->ts_ns ? now - r->ts_ns : 0, age));
 	}
 	if (!open)
-		pair(page, "none", ROLE_DIM, "");
+		note(page, "none");
 }
 
 static void draw_findings(struct page *page, uint32_t vm)
@@ -291,7 +296,7 @@ static void draw_findings(struct page *page, uint32_t vm)
 			detectors[f->kind]->title, f->state == FINDING_ENDED ? " (ended)" : "");
 	}
 	if (!n)
-		pair(page, "none", ROLE_DIM, "");
+		note(page, "none");
 }
 
 struct ranges {
@@ -327,11 +332,11 @@ static void draw_ranges(struct page *page, const struct vm *vm)
 	heading(page, vm->born ? "Ranges that are not private" : "Ranges that are known");
 	vm_ranges(vm, PLANE_GUEST, draw_range, &ranges);
 	if (!ranges.n)
-		pair(page, vm_has_map(vm) ? "none" : "it never converted a page", ROLE_DIM, "");
+		note(page, vm_has_map(vm) ? "none" : "it never converted a page");
 	snprintf(title, sizeof(title), "... %zu more: kvm-encstat map %u lists them",
 		ranges.n - RANGES_SHOWN, vm->id);
 	if (ranges.n > RANGES_SHOWN)
-		pair(page, title, ROLE_DIM, "");
+		note(page, title);
 }
 
 /* ---- the view ---- */

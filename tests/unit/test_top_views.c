@@ -214,6 +214,36 @@ static void test_tree_and_marks(void **state)
 	bench_stop(&b);
 }
 
+/* What changes something is asked first, and is nothing where it was not allowed. */
+static void test_actions(void **state)
+{
+	struct top_options options = {.interval_ns = 1000000000};
+	struct top_bench b;
+	uint32_t vm;
+
+	(void)state;
+	for (int allowed = 0; allowed < 2; allowed++) {
+		options.actions = allowed;
+		bench_start(&b, &options);
+		bench_vm(&b, 1, KES_VM_SNP, 1024);
+		bench_vm(&b, 2, KES_VM_SNP, 1024);
+		bench_time(&b, 1000000000);
+		free(bench_draw(&b, 80, 24, false));
+		bench_press(&b, "jK");
+		assert_true(bench_shows(&b, "Freeze VM 2 qemu[1002] (pid 1002)? [y/N]") == allowed);
+		assert_int_equal(top_take_wish(b.top, &vm), WISH_NONE);
+		bench_press(&b, "n");
+		assert_int_equal(top_take_wish(b.top, &vm), WISH_NONE);
+		bench_press(&b, "Ky");
+		assert_int_equal(top_take_wish(b.top, &vm), allowed ? WISH_FREEZE : WISH_NONE);
+		assert_true(!allowed || vm == 2);
+		bench_press(&b, "Ly");
+		assert_int_equal(top_take_wish(b.top, &vm), allowed ? WISH_RELEASE : WISH_NONE);
+		assert_int_equal(top_take_wish(b.top, &vm), WISH_NONE);
+		bench_stop(&b);
+	}
+}
+
 /* The manual lists the keys as the table has them; KES_UPDATE=1 prints them. */
 static void test_manual(void **state)
 {
@@ -335,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_search_and_follow),
 		cmocka_unit_test(test_tree_and_marks),
+		cmocka_unit_test(test_actions),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_any_key_anywhere),
 		cmocka_unit_test(test_hostile_names),
