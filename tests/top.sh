@@ -112,6 +112,18 @@ none 'top: in ASCII: nothing else is on the screen' "$(screen | LC_ALL=C grep '[
 keys F10
 ends 'F10'
 
+start --speed step
+shows 'a capture that waits' '\+0\.0s paused'
+none 'top: a capture that waits: no VM yet' "$(grep guest "$work/screen")"
+keys '}'
+shows 'ten intervals on' 'ended 3.*end$'
+keys '{'
+shows 'and back' '\+0\.0s paused'
+keys P
+shows 'and it goes on' 'ended 3.*end$'
+keys q
+ends 'after it waited'
+
 for signal in TERM HUP INT; do
 	start
 	kill -s "$signal" "$(pid)"

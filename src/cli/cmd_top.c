@@ -40,6 +40,7 @@ struct run {
 	/* a capture */
 	uint64_t playhead_ns, wall_ns, looked_ns; /* 0: it has not begun */
 	uint64_t step_ticks;
+	uint64_t first_ns, skip_ns; /* of its first record; what is played at once from there on */
 };
 
 /* ---- the screen ---- */
@@ -82,6 +83,7 @@ static void grant(struct run *run)
 		break;
 	case WISH_RESTART:
 		run->restart = true;
+		run->skip_ns = 0;
 		break;
 	case WISH_FREEZE:
 		change(run, vm, true);
@@ -95,6 +97,21 @@ static void grant(struct run *run)
 	default:
 		break;
 	}
+}
+
+/* Forward is to play without waiting; back, as records cannot be undone, to begin anew and to play
+ * without waiting up to there. */
+static void seek(struct run *run)
+{
+	struct playback *p = top_playback(run->top);
+	int64_t at = (int64_t)(run->playhead_ns - run->first_ns) + p->seek_ns;
+
+	run->skip_ns = at > 0 ? (uint64_t)at : 0;
+	if (p->seek_ns > 0)
+		run->playhead_ns = run->first_ns + run->skip_ns;
+	else if (p->seek_ns < 0)
+		run->restart = true;
+	p->seek_ns = 0;
 }
 
 /* Takes keys in and draws what changed. */
@@ -114,6 +131,8 @@ static int look(struct run *run, struct error *err)
 	while (screen_read(run->screen, &press)) {
 		top_press(run->top, &press);
 		grant(run);
+		if (top_playback(run->top)->seek_ns)
+			seek(run);
 		pressed = true;
 	}
 	run->quit |= screen_is_over(run->screen);
@@ -204,6 +223,13 @@ static void stop(void *context)
 
 /* ---- a capture ---- */
 
+/* While it was stopped (Ctrl-Z) nothing of the capture passes. */
+static uint64_t passed(const struct run *run, uint64_t now)
+{
+	return now - run->wall_ns < 2 * POLL_MS * 1000000ull ? now - run->wall_ns
+							     : POLL_MS * 1000000ull;
+}
+
 /* Whether the record of this time is due. The time of a capture passes as that of the day, times
  * the speed; what was seen of it passes at once. */
 static bool is_due(struct run *run, uint64_t ts_ns)
@@ -211,10 +237,11 @@ static bool is_due(struct run *run, uint64_t ts_ns)
 	struct playback *p = top_playback(run->top);
 	uint64_t now = clock_now_ns();
 
-	if (!run->wall_ns)
-		run->playhead_ns = ts_ns;
-	else if (!p->paused)
-		run->playhead_ns += (uint64_t)((double)(now - run->wall_ns) * p->speed);
+	if (!run->wall_ns) {
+		run->first_ns = ts_ns;
+		run->playhead_ns = ts_ns + run->skip_ns;
+	} else if (!p->paused)
+		run->playhead_ns += (uint64_t)((double)passed(run, now) * p->speed);
 	run->wall_ns = now;
 	if (p->step && top_ticks(run->top) != run->step_ticks) {
 		p->step = false;

@@ -258,7 +258,7 @@ const struct column columns[] = {
 		NULL, has_map, NULL, true},
 	{"percent", "SHR%", "the same as a part of its memory", 5, 7, COLUMN_PERCENT, get_percent,
 		NULL, has_percent, NULL, true},
-	{"bar", "", "the same as a bar", 8, 16, COLUMN_PERCENT, get_percent, NULL, has_percent,
+	{"bar", "", "the same as a bar", 8, 17, COLUMN_PERCENT, get_percent, NULL, has_percent,
 		draw_bar, true},
 	{"conf", "CONF", "how far its map can be trusted", 7, 9, COLUMN_TEXT, NULL, put_confidence,
 		NULL, draw_confidence, false},
@@ -268,17 +268,17 @@ const struct column columns[] = {
 		NULL, NULL, NULL, true},
 	{"toprivate", ">PR/s", "conversions to private a second", 5, 6, COLUMN_RATE, get_to_private,
 		NULL, NULL, NULL, true},
-	{"refused", "REF/s", "requests that KVM refused or the VMM denied, a second", 5, 11,
+	{"refused", "REF/s", "requests that KVM refused or the VMM denied, a second", 5, 12,
 		COLUMN_RATE, get_refused, NULL, NULL, NULL, true},
 	{"vetoed", "VETO/s", "requests that a policy refused, a second", 6, 18, COLUMN_RATE,
 		get_vetoed, NULL, NULL, NULL, true},
-	{"open", "OPEN", "requests that wait for their answer", 4, 12, COLUMN_COUNT, get_open, NULL,
+	{"open", "OPEN", "requests that wait for their answer", 4, 13, COLUMN_COUNT, get_open, NULL,
 		NULL, NULL, true},
-	{"age", "AGE", "how long the oldest of them waits", 6, 13, COLUMN_TIME, get_age, NULL,
+	{"age", "AGE", "how long the oldest of them waits", 6, 15, COLUMN_TIME, get_age, NULL,
 		has_age, NULL, true},
-	{"p50", "P50", "half of the answers came within (last minutes)", 6, 15, COLUMN_TIME,
+	{"p50", "P50", "half of the answers came within (last minutes)", 6, 16, COLUMN_TIME,
 		get_p50, NULL, has_latency, NULL, true},
-	{"p99", "P99", "99 of 100 answers came within (last minutes)", 6, 10, COLUMN_TIME, get_p99,
+	{"p99", "P99", "99 of 100 answers came within (last minutes)", 6, 11, COLUMN_TIME, get_p99,
 		NULL, has_latency, NULL, true},
 	{"hypercalls", "HC/s", "hypercalls a second", 5, 19, COLUMN_RATE, get_hypercalls, NULL,
 		NULL, NULL, true},
@@ -288,8 +288,8 @@ const struct column columns[] = {
 		NULL, true},
 	{"findings", "FIND", "findings that are open: critical, warning, notice, info", 6, 4,
 		COLUMN_TEXT, get_findings, put_findings, NULL, draw_findings, true},
-	{"spark", "SHARED OVER TIME", "shared bytes at the last intervals", ROW_SPARK, 17,
-		COLUMN_BYTES, get_shared, put_spark, has_map, draw_spark, true},
+	{"spark", "TREND", "shared bytes at the last intervals", ROW_SPARK, 10, COLUMN_BYTES,
+		get_shared, put_spark, has_map, draw_spark, true},
 	{"conversions", "CONV", "conversions since the counters began", 6, 0, COLUMN_COUNT,
 		get_conversions, NULL, NULL, NULL, true},
 	{"refusals", "REF", "refused or denied since then", 5, 0, COLUMN_COUNT, get_refusals, NULL,
@@ -348,6 +348,18 @@ const char *column_text(const struct column *c, const struct row *row, char out[
 	return out;
 }
 
+/* Of numbers that say something. */
+static enum role role_of(const struct column *c)
+{
+	if (c->number == get_shared || c->number == get_percent)
+		return ROLE_SHARED;
+	if (c->number == get_refused || c->number == get_vetoed || c->number == get_lost)
+		return ROLE_WARNING;
+	if (c->number == get_open || c->number == get_age)
+		return ROLE_NOTICE;
+	return c->unit == COLUMN_RATE ? ROLE_VALUE : ROLE_TEXT;
+}
+
 void column_draw(
 	const struct column *c, struct cells *cells, int x, int y, int width, const struct row *row)
 {
@@ -363,7 +375,7 @@ void column_draw(
 	if (c->unit == COLUMN_TEXT)
 		cells_text(cells, x, y, width, PEN(idle ? ROLE_DIM : ROLE_TEXT), text);
 	else
-		cells_right(cells, x, y, width, PEN(idle ? ROLE_DIM : ROLE_TEXT), text);
+		cells_right(cells, x, y, width, PEN(idle ? ROLE_DIM : role_of(c)), text);
 }
 
 /* ---- order ---- */

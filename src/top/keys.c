@@ -60,6 +60,8 @@ const struct key_row key_rows[] = {
 	{DO_STEP, ALL, {'S'}, NULL, "play one interval", SCOPE_FILE},
 	{DO_FASTER, ALL, {']'}, NULL, "play twice as fast", SCOPE_FILE},
 	{DO_SLOWER, ALL, {'['}, NULL, "play half as fast", SCOPE_FILE},
+	{DO_FORWARD, ALL, {'}'}, NULL, "go ten intervals on", SCOPE_FILE},
+	{DO_BACKWARD, ALL, {'{'}, NULL, "go ten intervals back", SCOPE_FILE},
 	{DO_RESTART, ALL, {'B'}, NULL, "play it from the beginning", SCOPE_FILE},
 	{DO_REDRAW, ALL, {TK_CTRL_L}, NULL, "draw the screen anew", SCOPE_ALL},
 };

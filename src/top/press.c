@@ -196,6 +196,8 @@ static void go_back(struct top *top)
 	}
 }
 
+#define SEEK_INTERVALS 10
+
 static void play(struct top *top, enum command_id command)
 {
 	struct playback *p = &top->playback;
@@ -212,6 +214,12 @@ static void play(struct top *top, enum command_id command)
 		break;
 	case DO_SLOWER:
 		p->speed = p->speed > 1.0 / 64 ? p->speed / 2 : p->speed;
+		break;
+	case DO_FORWARD:
+		p->seek_ns += SEEK_INTERVALS * (int64_t)stats_interval(top->stats);
+		break;
+	case DO_BACKWARD:
+		p->seek_ns -= SEEK_INTERVALS * (int64_t)stats_interval(top->stats);
 		break;
 	default:
 		top->wish = WISH_RESTART;
@@ -282,6 +290,8 @@ static bool do_common(struct top *top, enum command_id command)
 	case DO_STEP:
 	case DO_FASTER:
 	case DO_SLOWER:
+	case DO_FORWARD:
+	case DO_BACKWARD:
 	case DO_RESTART:
 		play(top, command);
 		return true;

@@ -7,7 +7,7 @@
 #include "output/output.h"
 #include "top/stats.h"
 
-#define ROW_SPARK 16
+#define ROW_SPARK 12
 
 struct row {
 	uint32_t id, pid, uid, type, vcpus;

@@ -7,7 +7,7 @@
 
 #include "top/cells.h"
 
-/* A role as a character (fg) and as what is behind one (bg), in 256 colours and in the first 8;
+/* A role as a character (fg) and as what is behind one (bg), in 256 colours and in the first 16;
  * attributes are what is left of it without colours. */
 struct paint {
 	int16_t fg, bg;
@@ -18,7 +18,7 @@ struct paint {
 
 static const struct paint dark[ROLES] = {
 	[ROLE_TEXT] = {-1, -1, -1, -1, 0, 0},
-	[ROLE_DIM] = {244, -1, 4, -1, 0, 0},
+	[ROLE_DIM] = {244, -1, 8, -1, 0, 0},
 	[ROLE_HEADER] = {16, 71, 0, 2, 0, CELL_REVERSE},
 	[ROLE_SORTED] = {16, 80, 0, 6, 0, CELL_REVERSE | CELL_BOLD},
 	[ROLE_CURSOR] = {16, 80, 0, 6, 0, CELL_REVERSE},
@@ -39,7 +39,7 @@ static const struct paint dark[ROLES] = {
 
 static const struct paint light[ROLES] = {
 	[ROLE_TEXT] = {-1, -1, -1, -1, 0, 0},
-	[ROLE_DIM] = {245, -1, 4, -1, 0, 0},
+	[ROLE_DIM] = {245, -1, 8, -1, 0, 0},
 	[ROLE_HEADER] = {231, 28, 7, 2, 0, CELL_REVERSE},
 	[ROLE_SORTED] = {231, 31, 7, 4, 0, CELL_REVERSE | CELL_BOLD},
 	[ROLE_CURSOR] = {231, 31, 7, 4, 0, CELL_REVERSE},
@@ -96,5 +96,7 @@ struct look theme_look(enum theme theme, int colors, enum role role, enum role g
 		front = back;
 	if (colors >= 256)
 		return (struct look){front->fg, back->bg, front->bold};
+	if (front->fg8 >= colors) /* grey is the ninth */
+		return (struct look){-1, back->bg8, front->bold};
 	return (struct look){front->fg8, back->bg8, front->bold};
 }

@@ -88,6 +88,7 @@ struct playback {
 	double speed;      /* records' time by time of day */
 	bool paused, step; /* step: until the interval ends */
 	bool ended;        /* all records were played */
+	int64_t seek_ns;   /* so far forward or back, of the records' time; 0: not */
 };
 struct playback *top_playback(struct top *top);
 

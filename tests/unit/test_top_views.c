@@ -214,6 +214,26 @@ static void test_tree_and_marks(void **state)
 	bench_stop(&b);
 }
 
+static void test_mouse(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	bench_start(&b, &plain);
+	bench_capture(&b, "two-vms");
+	free(bench_draw(&b, 80, 24, false));
+	top_press(b.top, &(struct key_press){.key = TK_CLICK, .x = 2, .y = 4}); /* ID, again */
+	free(bench_draw(&b, 80, 24, false));
+	assert_int_equal(top_rows(b.top)->rows[0].id, 3);
+	top_press(b.top, &(struct key_press){.key = TK_CLICK, .x = 20, .y = 7});
+	assert_true(bench_shows(&b, "ID")); /* chosen, not opened */
+	top_press(b.top, &(struct key_press){.key = TK_CLICK, .x = 20, .y = 7});
+	assert_true(bench_shows(&b, "VM 1  guest[207]"));
+	for (int y = -1; y < 60; y++)
+		top_press(b.top, &(struct key_press){.key = TK_CLICK, .x = y, .y = y});
+	bench_stop(&b);
+}
+
 /* What changes something is asked first, and is nothing where it was not allowed. */
 static void test_actions(void **state)
 {
@@ -365,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_search_and_follow),
 		cmocka_unit_test(test_tree_and_marks),
+		cmocka_unit_test(test_mouse),
 		cmocka_unit_test(test_actions),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_any_key_anywhere),
