@@ -309,9 +309,8 @@ static int finish(
 	(void)model;
 	if (run->screen && run->options->file && !run->quit && !run->restart)
 		r = stay(run, err);
-	/* What is left of the last interval, where it is the only one or the records have an end.
-	 */
-	if (!run->screen && !run->done && (run->whole || run->options->file || !run->ticks)) {
+	/* What is left of the last interval: the records have an end, or COMMAND had. */
+	if (!run->screen && !run->done) {
 		top_close_interval(run->top, run->whole || !run->ticks);
 		write_table(run);
 	}
@@ -447,7 +446,7 @@ static int run_top(const struct options *options, struct error *err)
 		.ascii = options->ascii,
 		.actions = options->allow_actions && !options->file,
 		.speed = 1,
-		.ended = options->all || options->file,
+		.ended = options->all || options->file || options->command,
 	};
 	enum theme theme;
 	int r = parse(&run, &top, &theme, err);

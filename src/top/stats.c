@@ -279,7 +279,9 @@ void stats_close(struct stats *s, bool whole)
 			memset(s->vms[i]->last, 0, sizeof(s->vms[i]->last));
 		s->tick_ns = s->first_ns;
 	}
-	if (s->now_ns > s->tick_ns)
+	/* A rest that is much shorter than an interval would give rates that mean nothing. */
+	if (s->now_ns - s->tick_ns >= s->interval_ns / 2 ||
+		(s->now_ns > s->tick_ns && (whole || !s->ticks)))
 		tick(s, s->now_ns);
 }
 
