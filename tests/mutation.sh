@@ -36,7 +36,7 @@ table() {
 	kept :: watch :: all findings are not bounded :: s/detect->n_kept == DETECT_KEPT)/false)/
 	kept :: watch :: the wrong VM makes room :: s/if (detect->kept\[i\]->vm == f->vm)/if (true)/
 	detect :: watch :: the end is not told :: s/tell(watch, f, PHASE_END);//
-	detect :: watch :: what was no finding is told at the end :: s/if (f->state == FINDING_PENDING) {/if (false) {/
+	commit :: watch :: what was no finding is told at the end :: s/if (f->state == FINDING_PENDING) {/if (false) {/
 	commit :: watch :: stale planes are certain :: s/!= CONFIDENCE_EXACT/== CONFIDENCES/
 	detect :: detect :: a detector that is off speaks :: s/ \&\& (watch->enabled \& wanted->kind)//
 	detect :: detect :: types have no settings of their own :: s/watch_configure(watch);//

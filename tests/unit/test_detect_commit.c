@@ -358,6 +358,18 @@ static void test_again_and_again(void **state)
 	assert_int_equal(found(&d, FINDING_AGAIN)->ended, ENDED_RESOLVED);
 }
 
+/* What was too little to be told when it was right again is not told at all. */
+static void test_again_too_little(void **state)
+{
+	(void)state;
+	set(&d, FINDING_AGAIN, SETTING_COUNT, 20);
+	sev_vm(&d, 1, 65536);
+	for (int i = 0; i < 19; i++)
+		denied(0x1000, 8, SHARED, 11);
+	convert(&d.b, 1, 0x1000, 8, SHARED, 0);
+	assert_silent(&d);
+}
+
 static void test_again_with_progress(void **state)
 {
 	(void)state;
@@ -466,6 +478,7 @@ int main(void)
 		DETECTS(test_faults_that_are_helped),
 		DETECTS(test_faults_now_and_then),
 		DETECTS(test_again_and_again),
+		DETECTS(test_again_too_little),
 		DETECTS(test_again_with_progress),
 		DETECTS(test_shared_once_more),
 		DETECTS(test_not_reused),
