@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154
 #
 # Sourced by tests/lab/enforce.sh: ways to look at what tests/enforce/suite left behind.
 
@@ -88,22 +89,23 @@ bucket() {
 			if (level + tokens <= burst) { level += tokens; n++ }
 		}
 		END {print n + 0}')
-	if [ -n "$got" ] && [ "$got" -ge "$4" -o -n "${5-}" ] && [ $((got - want)) -le 1 ] && [ $((want - got)) -le 1 ]; then
+	if [ -n "$got" ] && { [ "$got" -ge "$4" ] || [ -n "${5-}" ]; } && [ $((got - want)) -le 1 ] && [ $((want - got)) -le 1 ]; then
 		pass "$(name "$2: as many as the bucket takes")"
 	else
 		fail "$(name "$2: as many as the bucket takes")" "passed $got, by the times of requests $want"
 	fi
 }
 
-# thawed SESSION VM LEVEL: was frozen, and went on afterwards
+# thawed SESSION VM LEVEL: was frozen, and went on afterwards. A vCPU whose thread had not yet got so far counts the exit
+# by which it was taken out between the looks: one for each of the two at most, where one that runs makes thousands.
 thawed() {
-	equal "$(name "$2: told, once")" "1 $3" "$(told "$1" "$2" freeze) $(of "$1" "$2" \
+	equal "$(name "$1/$2: told, once")" "1 $3" "$(told "$1" "$2" freeze) $(of "$1" "$2" \
 		'| map(select(.action == "freeze"))[0].level' | tr -d '"')"
-	equal "$(name "$2: no vCPU was in the guest while it was frozen")" \
-		"$(jq -c '[.exits, .requests]' "$out/$2.first")" "$(jq -c '[.exits, .requests]' "$out/$2.later")"
-	equal "$(name "$2: both vCPUs were refused all the while")" true \
+	equal "$(name "$1/$2: no vCPU was in the guest while it was frozen")" 'true true' "$(jq -rs 'map([.exits[]] | add // 0) as $exits |
+		"\($exits[1] - $exits[0] <= 2) \(.[0].requests == .[1].requests)"' "$out/$2.first" "$out/$2.later")"
+	equal "$(name "$1/$2: KVM_RUN was refused all the while")" true \
 		"$(jq -s '.[1].run_refused > .[0].run_refused' "$out/$2.first" "$out/$2.later")"
-	equal "$(name "$2: the one that asked did not get on")" 0 "$(cat "$out/$2.asked")"
-	equal "$(name "$2: released when enforcement ended")" "0 [[8192,1]]" \
+	equal "$(name "$1/$2: the one that asked did not get on")" 0 "$(cat "$out/$2.asked")"
+	equal "$(name "$1/$2: released when enforcement ended")" "0 [[8192,1]]" \
 		"$(cat "$out/$2.guest-status") $(jq -c .shared "$out/$2.truth")"
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154
 #
 # Sourced by tests/lab/enforce.sh: what suite-keep left.
-# shellcheck disable=SC2154
 equal "$(name 'killed: without the tool nothing is refused')" '1009 0' \
 	"$(jq -r '"\(.requests) \(.refused_map.eperm)"' "$out/killed.truth")"
 equal "$(name 'killed: no program stays')" 0 "$(cat "$out/killed.programs")"
@@ -26,6 +26,10 @@ equal "$(name 'kept: what it shares is counted without a tool')" 343 "$(jq '.vms
 equal "$(name 'kept: the frozen VM stays frozen')" true \
 	"$(jq '.vms[] | select(.name == "frozen-kept").frozen.vmm_stopped == false' "$out/loaded-kept.out")"
 
+equal "$(name 'alarm: frozen without a tool, and its VMM stands')" true \
+	"$(jq '.vms[] | select(.name == "alarm").frozen.vmm_stopped' "$out/loaded-kept.out")"
+equal "$(name 'alarm: with a tool its VMM goes on, and its vCPU does not')" false \
+	"$(jq '.vms[] | select(.name == "alarm").frozen.vmm_stopped' "$out/loaded-over.out")"
 equal "$(name 'orphan: a VM that comes without a tool is under the rules for every VM')" '2 3' \
 	"$(jq -r '"\(.refused_map.eperm) \(.requests)"' "$out/orphan.truth")"
 
@@ -51,6 +55,9 @@ equal "$(name 'frozen-kept: and goes on')" '0 [[8192,1]]' \
 
 status release 0
 matches "$(name 'release: said')" "$(cat "$out/release.out")" 'nothing is enforced any more'
+matches "$(name 'release: what was frozen runs again')" "$(cat "$out/release.out")" '^1 frozen VM runs again'
+equal "$(name 'alarm: it does')" '0 1 [[8192,3]] true' "$(cat "$out/alarm.guest-status") $(truth alarm .refused_map.eperm) \
+$(jq -c .shared "$out/alarm.truth") $(jq '.run_refused > 0' "$out/alarm.truth")"
 equal "$(name 'release: nothing stays')" '0 N' "$(cat "$out/released.programs" "$out/released.armed" | xargs)"
 none "$(name 'release: no pin')" "$(cat "$out/released.pins")"
 equal "$(name 'release: nothing is refused any more')" 0 "$(cat "$out/kept.guest-status")"

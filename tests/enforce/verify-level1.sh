@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154
 #
 # Sourced by tests/lab/enforce.sh: what suite-level1 left.
 #
 #   verify-level1 SESSION GATE
 #
 # GATE: yes, with the module, so that guests are judged at the hypercall.
-# shellcheck disable=SC2154
 
 # errnos VM FIELD: what of it failed, as {"eperm":5}
 errnos() { jq -c "[.$2 | to_entries[] | select(.value > 0)] | from_entries" "$out/$1.truth"; }
@@ -30,7 +30,7 @@ by() {
 }
 
 verify_level1() {
-	local session=$1 gate=$2 asked vm errno number eperm
+	local session=$1 gate=$2 asked vm number
 	[ "$gate" = yes ] && asked='["gate",null,' || asked='["ioctl","guest",'
 	for vm in attributes vmm unreadable readable foreign rewrite often launch eperm eacces ebusy eagain einval everything \
 		watched free frozen-seen; do

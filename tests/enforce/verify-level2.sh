@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154
 #
 # Sourced by tests/lab/enforce.sh: what suite-level2 left.
-# shellcheck disable=SC2154
 status level2 0
 matches "$(name 'level 2: armed and proved')" "$(cat "$out/level2.err")" 'armed and proved: hypercalls \(gate\), the VMMs'
 none "$(name 'level 2: all was counted')" "$(grep -E 'NOT ASKED|[1-9][0-9]* found' "$out/level2.err")"
@@ -12,6 +12,10 @@ matches "$(name 'leaves: said at the end')" "$(cat "$out/level2.err")" ': 9 requ
 status baseline 0
 status loaded 0
 equal "$(name 'over: the baseline, as it was told')" 'over: baseline 92K' "$(sed 's/^VM [0-9]* //' "$out/baseline.out")"
+status freeze 0
+status unfreeze 0
+equal "$(name 'over: frozen and released by hand')" 'over is frozen,over runs again,' \
+	"$(cat "$out/freeze.out" "$out/unfreeze.out" | sed 's/^VM [0-9]* //' | tr '\n' ,)"
 status free 0
 
 verify_level2() {

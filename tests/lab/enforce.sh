@@ -36,7 +36,7 @@ boot() {
 		fail "$(name "ioctls.c builds")" "$(cat "$job/cc.log")"
 		return 1
 	fi
-	if ! "$here/boot.sh" "$kernel" "$job" 300 >"$job/boot.log" 2>&1; then
+	if ! "$here/boot.sh" "$kernel" "$job" 600 >"$job/boot.log" 2>&1; then
 		fail "$(name "booted and ran")" "$(cat "$job/boot.log")"
 		return 1
 	fi
@@ -76,6 +76,7 @@ equal "$(name "afterwards the module is as it was")" N "$(cat "$out/armed-after"
 equal "$(name "afterwards no program stays")" 0 "$(cat "$out/left-behind")"
 
 for part in level1 level2 keep; do
+	# shellcheck source=/dev/null
 	. "$here/../enforce/verify-$part.sh"
 done
 verify_level1_of level1 no
