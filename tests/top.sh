@@ -153,6 +153,9 @@ keys j
 keys q
 shows 'quit after it: the shell goes on' '^ready>'
 
+keys "clear; TERM=no-such-terminal $encstat top --from tests/golden/two-vms.ke" Enter
+shows 'a terminal that nobody knows is said' "terminal of type 'no-such-terminal'"
+
 # ---- without a terminal ----
 
 equal 'top: --once prints one table' 3 \

@@ -261,10 +261,9 @@ static int until_due_ms(const struct run *run, uint64_t ts_ns)
 	return ms < 1 ? 1 : ms > POLL_MS ? POLL_MS : (int)ms;
 }
 
-static int pace(void *context, uint64_t ts_ns)
+static int pace(void *context, uint64_t ts_ns, struct error *err)
 {
 	struct run *run = context;
-	struct error err = {};
 	int r;
 
 	for (;;) {
@@ -272,7 +271,7 @@ static int pace(void *context, uint64_t ts_ns)
 
 		if (!due || run->wall_ns - run->looked_ns >= LOOK_NS) {
 			run->looked_ns = run->wall_ns;
-			r = look(run, &err);
+			r = look(run, err);
 			if (r)
 				return r;
 		}

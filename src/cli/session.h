@@ -35,8 +35,8 @@ struct reader {
 	/* Before the first event; both are there until finish(). May be NULL. */
 	void (*watch)(void *context, const struct model *model, const struct style *style);
 	/* File: before each record, of that time; may take its time. A negative errno ends the
-	 * reading, -EPIPE without a fault. May be NULL. */
-	int (*pace)(void *context, uint64_t ts_ns);
+	 * reading, with err filled; -EPIPE without a fault. May be NULL. */
+	int (*pace)(void *context, uint64_t ts_ns, struct error *err);
 	/* Live: SIGHUP; NULL: that ends it, as SIGTERM does. */
 	void (*reload)(void *context);
 	/* Live: before the programs go. */

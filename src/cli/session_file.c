@@ -21,8 +21,9 @@ static void read_metadata(const char *text, int64_t *ret_offset_ns, enum abi *re
 	json_object_put(about);
 }
 
-/* All at once, or each when the reader lets it. */
-static int take(struct session *session, const struct kes_record *records, size_t n)
+/* All at once, or each when the reader lets it. Where err is filled it says more than the code. */
+static int take(
+	struct session *session, const struct kes_record *records, size_t n, struct error *err)
 {
 	const struct reader *reader = session->reader;
 	int r = 0;
@@ -30,7 +31,7 @@ static int take(struct session *session, const struct kes_record *records, size_
 	if (!reader->pace)
 		return session_take(session, records, n);
 	for (size_t i = 0; i < n && !r; i++) {
-		r = reader->pace(reader->context, records[i].ts_ns);
+		r = reader->pace(reader->context, records[i].ts_ns, err);
 		if (!r)
 			r = session_take(session, &records[i], 1);
 	}
@@ -53,9 +54,11 @@ int session_run_file(struct session *session, struct error *err)
 	if (r)
 		return r;
 	while ((r = capture_reader_next(reader, &records, &n, err)) > 0) {
-		r = take(session, records, n);
+		r = take(session, records, n, err);
 		if (r == -EPIPE)
 			return 0;
+		if (r && err->code == r)
+			return r;
 		if (r)
 			return error_set(err, r, "reading the capture failed: %s", strerror(-r));
 	}

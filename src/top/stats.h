@@ -57,7 +57,7 @@ void stats_finding(struct stats *stats, const struct finding *finding, enum find
 /* Intervals that ended so far. */
 uint64_t stats_ticks(const struct stats *stats);
 
-/* The records ended, or may come to nothing for long: the interval ends now. With `whole`, rates
+/* The records ended: the interval ends now, if it has lasted for a while. With `whole`, rates
  * are those since the first record. */
 void stats_close(struct stats *stats, bool whole);
 
