@@ -16,8 +16,7 @@
 
 /* ---- files ---- */
 
-/* The number that the file has in the kernel. */
-static int number_file(struct enforcer *enforcer, const char *path, uint8_t *ret)
+int enforcer_number_file(struct enforcer *enforcer, const char *path, uint8_t *ret)
 {
 	for (size_t i = 0; i < enforcer->n_files; i++)
 		if (!strcmp(enforcer->files[i], path)) {
@@ -38,7 +37,7 @@ static int number_files(struct enforcer *enforcer, struct kes_rule_set *set)
 	int r = 0;
 
 	for (uint32_t i = 0; i < set->n_rules && !r; i++)
-		r = number_file(enforcer, enforcer->policies->files[set->rules[i].file],
+		r = enforcer_number_file(enforcer, enforcer->policies->files[set->rules[i].file],
 			&set->rules[i].file);
 	return r;
 }
@@ -444,63 +443,6 @@ int enforcer_reload(struct enforcer *enforcer, struct policies *fresh, struct er
 	for (size_t i = 0; i < enforcer->n_vms; i++)
 		enforcer->vms[i].revision = REVISION_NONE; /* to be given its rules anew */
 	return 0;
-}
-
-/* ---- what an earlier tool left ---- */
-
-static int inherit_place(struct enforcer *enforcer, const struct kes_policed *which)
-{
-	struct place *place = &enforcer->places[which->set % KES_MAX_SETS];
-
-	if (which->serial > enforcer->serials)
-		enforcer->serials = which->serial;
-	if (which->counting > enforcer->countings)
-		enforcer->countings = which->counting;
-	if (!which->set || place->set)
-		return 0;
-	place->set = malloc(sizeof(*place->set));
-	if (!place->set)
-		return -ENOMEM;
-	place->serial = which->serial;
-	place->inherited = true;
-	return veto_read_set(enforcer->tables, which->set % KES_MAX_SETS, place->set);
-}
-
-static int inherit_vm(void *context, const struct veto_vm *vm)
-{
-	return vm->has_rules ? inherit_place(context, &vm->which) : 0;
-}
-
-static int inherit_files(struct enforcer *enforcer)
-{
-	char path[KES_TEXT_LIMIT];
-	uint8_t number;
-	int r = 0;
-
-	for (uint16_t i = 0; i < KES_FILES && !r; i++) {
-		veto_read_file(enforcer->tables, i, path);
-		if (!*path)
-			break;
-		r = number_file(enforcer, path, &number);
-	}
-	return r;
-}
-
-int enforcer_inherit(struct enforcer *enforcer, struct error *err)
-{
-	struct kes_veto previous;
-	int r = veto_settings(enforcer->tables, &enforcer->settings);
-
-	if (!r && live_veto_previous(enforcer->veto, &previous)) {
-		memcpy(enforcer->settings.standard, previous.standard, sizeof(previous.standard));
-		for (int i = 0; i <= KES_VM_TYPE_MAX && !r; i++)
-			r = inherit_place(enforcer, &previous.standard[i]);
-		if (!r)
-			r = veto_each_vm(enforcer->tables, inherit_vm, enforcer);
-		if (!r)
-			r = inherit_files(enforcer);
-	}
-	return r ? error_set(err, r, "reading the kernel's tables failed: %s", strerror(-r)) : 0;
 }
 
 void enforcer_free(struct enforcer *enforcer)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What `enforce` does while it runs: keeps the kernel's tables as the policies say, for each VM as
- * it comes to be known. enforcer.c has the rules, enforcer_proof.c the proof that comes before all,
- * enforcer_react.c what is done about frozen VMs and findings.
+ * it comes to be known. enforcer.c has the rules, enforcer_inherit.c what was there before,
+ * enforcer_proof.c the proof that comes before all, enforcer_react.c what is done about frozen VMs
+ * and findings.
  */
 #ifndef CLI_ENFORCER_H
 #define CLI_ENFORCER_H
@@ -79,8 +80,8 @@ struct enforcer {
 
 /* ---- enforcer.c ---- */
 
-/* What an earlier tool left, if the veto took over from one. */
-int enforcer_inherit(struct enforcer *enforcer, struct error *err);
+/* The number that the file has in the kernel. -ENOSPC: there are too many. */
+int enforcer_number_file(struct enforcer *enforcer, const char *path, uint8_t *ret);
 
 /* A place for one rule set more. -E2BIG: there is none; -EAGAIN: not yet. */
 int enforcer_install(struct enforcer *enforcer, const struct kes_rule_set *set, uint32_t *ret);
@@ -98,6 +99,11 @@ int enforcer_reload(struct enforcer *enforcer, struct policies *fresh, struct er
 void enforcer_count(struct enforcer *enforcer);
 
 void enforcer_free(struct enforcer *enforcer);
+
+/* ---- enforcer_inherit.c ---- */
+
+/* What an earlier tool left, if the veto took over from one. */
+int enforcer_inherit(struct enforcer *enforcer, struct error *err);
 
 /* ---- enforcer_proof.c ---- */
 
