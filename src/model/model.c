@@ -282,7 +282,8 @@ static int on_verdict(struct model *model, struct vm *vm, const struct kes_recor
 	event.nr = judgement->nr;
 	event.judgement = judgement;
 	event.judged = r->flags;
-	event.to = r->flags & KES_F_CHANGE
+	event.to = r->flags & KES_F_UNREADABLE ? PAGE_UNKNOWN
+		   : r->flags & KES_F_CHANGE
 			   ? (judgement->attrs & KES_ATTRIBUTE_PRIVATE ? PAGE_PRIVATE : PAGE_SHARED)
 			   : conversion_target(model->options.abi, judgement->attrs);
 	if (judgement->line)

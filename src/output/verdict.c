@@ -31,6 +31,12 @@ static const char *level_name(uint8_t judged)
 	return judged & KES_F_FOUND ? "finding" : judged & KES_F_CHANGE ? "ioctl" : "gate";
 }
 
+/* Who asked for a change is known from what it is about. */
+static bool is_by_somebody(const struct event *event)
+{
+	return event->judged & KES_F_CHANGE && !(event->judged & KES_F_UNREADABLE);
+}
+
 static void add_place(json_object *object, const char *file_key, const char *file,
 	const char *line_key, uint32_t line)
 {
@@ -48,7 +54,7 @@ void event_verdict_json(json_object *object, const struct event *event)
 	const struct kes_judgement *judgement = event->judgement;
 
 	json_add_string(object, "level", level_name(event->judged));
-	if (event->judged & KES_F_CHANGE)
+	if (is_by_somebody(event))
 		json_add_string(object, "by", event->judged & KES_F_BY_VMM ? "vmm" : "guest");
 	json_add_string(object, "action", action_word(judgement->action));
 	add_place(object, "file", event->policy_file, "line", judgement->line);
@@ -80,7 +86,7 @@ void event_verdict_text(FILE *out, const struct event *event)
 {
 	const struct kes_judgement *judgement = event->judgement;
 
-	if (event->judged & KES_F_CHANGE)
+	if (is_by_somebody(event))
 		fputs(event->judged & KES_F_BY_VMM ? ", by the VMM itself"
 						   : ", by the VMM for its guest",
 			out);

@@ -261,6 +261,27 @@ static void test_notes(void **state)
 	model_free(&b.model);
 }
 
+/* Nobody knows who asked for a change that could not be read, or what for. */
+static void test_unreadable(void **state)
+{
+	struct kes_record r;
+	json_object *object;
+	struct bench b;
+
+	(void)state;
+	begin(&b);
+	r = verdict(&b, KES_VERDICT);
+	r.flags = KES_F_CHANGE | KES_F_UNREADABLE;
+	r.judgement.gpa = r.judgement.npages = 0;
+	apply(&b, r);
+	assert_int_equal(last(&b)->to, PAGE_UNKNOWN);
+	object = json_of(&b);
+	assert_field(object, "by", NULL);
+	assert_field(object, "to", "unknown");
+	json_object_put(object);
+	model_free(&b.model);
+}
+
 /* A change has its attributes in kvm.h's bits, a hypercall in KVM_MAP_GPA_RANGE's. */
 static void test_direction(void **state)
 {
@@ -351,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_file),
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_notes),
+		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_direction),
 		cmocka_unit_test(test_totals),
 		cmocka_unit_test(test_errno),
