@@ -729,6 +729,9 @@ static int test_beyond(void)
 		{1, SHARE, LOGGED, CLOSED + 1, 1ull << 50, true, BEYOND, 2, 1},
 		{1, PRIVATE, TOLD, CLOSED + 7, 1, false, 0, 2, 1},
 		{1, PRIVATE, TOLD, CLOSED + 8, 1, false, 0, 1, 1},
+		/* as many frames above it as a u32 has */
+		{1, PRIVATE, TOLD, 1ull << 32, 1ull << 32, false, 0, 1, 1},
+		{1, SHARE, TOLD, CLOSED + 8, 1, false, 0, 1, 1},
 	};
 	uint64_t kvm = 0x1000;
 
@@ -737,7 +740,9 @@ static int test_beyond(void)
 	       try_lines(kvm, lines + 3, 1) || answer_with(kvm, 0, KES_FLIGHT_DONE, 0) ||
 	       try_lines(kvm, lines + 4, 3) || answer_with(kvm, 2, KES_FLIGHT_FAILED, 0) ||
 	       try_lines(kvm, lines + 7, 1) || answer_with(kvm, 1, KES_FLIGHT_DONE, 0) ||
-	       try_lines(kvm, lines + 8, 1) || end_fixed(kvm);
+	       try_lines(kvm, lines + 8, 1) || answer_with(kvm, 1, KES_FLIGHT_FAILED, 0) ||
+	       try_lines(kvm, lines + 9, 1) || answer_with(kvm, 1, KES_FLIGHT_DONE, 0) ||
+	       try_lines(kvm, lines + 10, 1) || end_fixed(kvm);
 }
 
 /* All VMs together take all leaves that there are. */
@@ -1150,7 +1155,7 @@ static int run_counts(uint64_t *ret_n, uint64_t *ret_ns)
 }
 
 /* Pages are shared and given back, one after the other, in a VM that has so many leaves. */
-static int time_requests(uint32_t leaves, uint64_t npages)
+static int time_requests(uint32_t leaves, uint64_t npages, uint32_t times)
 {
 	uint64_t kvm = 0x1000, runs[2], ns[2];
 	struct operation o = {.kind = REQUEST,
@@ -1166,7 +1171,7 @@ static int time_requests(uint32_t leaves, uint64_t npages)
 	o.npages = npages;
 	if (run_counts(&runs[0], &ns[0]))
 		return EXIT_FAILURE;
-	for (uint32_t i = 0; i < 50000; i++) {
+	for (uint32_t i = 0; i < times; i++) {
 		o.what = i % 2 ? PRIVATE : SHARE;
 		o.gfn = i / 2 % leaves * LEAF + 1;
 		if (operate(&o, 0) || answer_with(kvm, 0, KES_FLIGHT_DONE, 0))
@@ -1182,9 +1187,10 @@ static int time_requests(uint32_t leaves, uint64_t npages)
 
 static int measure(void)
 {
-	return bpf_enable_stats(BPF_STATS_RUN_TIME) < 0 || install_fixed() || time_requests(1, 1) ||
-	       time_requests(64, 1) || time_requests(1024, 1) || time_requests(64, 512) ||
-	       time_requests(64, 4000);
+	return bpf_enable_stats(BPF_STATS_RUN_TIME) < 0 || install_fixed() ||
+	       time_requests(1, 1, 50000) || time_requests(64, 1, 50000) ||
+	       time_requests(1024, 1, 50000) || time_requests(64, 512, 50000) ||
+	       time_requests(64, 4000, 50000) || time_requests(1, LONGEST, 1000);
 }
 
 /* ---- */
