@@ -731,7 +731,7 @@ static int test_beyond(void)
 		{1, PRIVATE, TOLD, CLOSED + 8, 1, false, 0, 1, 1},
 		/* as many frames above the leaf as a u32 has */
 		{1, PRIVATE, TOLD, (1ull << 32) + CLOSED, 1ull << 32, false, 0, 1, 1},
-		{1, SHARE, TOLD, CLOSED + 8, 1, false, 0, 1, 1},
+		{1, SHARE, TOLD, CLOSED + 9, 1, false, 0, 2, 1},
 	};
 	uint64_t kvm = 0x1000;
 
