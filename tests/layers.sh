@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 allowed() {
 	local layer=$1 bad
 	shift
-	bad=$(grep -rnE '^#include "(top|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
+	bad=$(grep -rnE '^#include "(top|report|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
 		grep -vE "\"($(IFS='|'; echo "$*"))/")
 	none "layers: $layer includes $*" "$bad"
 }
@@ -24,7 +24,8 @@ allowed detect base model detect
 allowed policy base model detect policy
 allowed output base model picture detect policy output
 allowed top base model picture detect policy output top
-allowed cli base model picture capture detect policy output top cli
+allowed report base model picture detect policy output report
+allowed cli base model picture capture detect policy output report top cli
 none "layers: only top/screen.c uses curses" \
 	"$(grep -rlE '#include <(n?curses|term)' src | grep -v '^src/top/screen\.c$')"
 none "layers: only capture/live* uses libbpf" \
@@ -39,7 +40,7 @@ none "source: no unbounded string functions" \
 	"$(grep -rnE '\b(atoi|strcpy|strcat|sprintf|gets)\(' src)"
 
 for command in list events map top findings explain 'policy check' 'policy test' 'policy diff' 'policy show' \
-	'policy explain' 'policy loaded' 'policy release' 'policy freeze' 'policy baseline' enforce record replay doctor; do
+	'policy explain' 'policy loaded' 'policy release' 'policy freeze' 'policy baseline' enforce record report replay doctor; do
 	# shellcheck disable=SC2086
 	help=$(build/kvm-encstat $command --help)
 	matches "man: $command has help" "$help" "^usage: kvm-encstat $command"

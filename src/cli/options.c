@@ -260,6 +260,8 @@ static const struct row {
 	{OPT_PICTURE, 0, "width", "N", "of a picture, in pixels; of text in columns", set_width},
 	{OPT_PICTURE, 'o', "output", "FILE", "where it goes, instead of standard output",
 		set_output},
+	{OPT_REPORT, 'o', "output", "FILE", "the page to write, instead of standard output",
+		set_output},
 	{OPT_ALL, 'a', "all", NULL, "ended VMs, too", set_all},
 	{OPT_ASCII, 0, "ascii", NULL, "draw with ASCII only", set_ascii},
 	{OPT_FINDINGS, 0, "findings", NULL, "what is suspicious in them, too", set_findings},

@@ -101,6 +101,7 @@ enum option_bit {
 	OPT_KEEP = 1 << 23,
 	OPT_PICTURE = 1 << 24,
 	OPT_TOP = 1 << 25,
+	OPT_REPORT = 1 << 26,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,

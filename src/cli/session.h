@@ -10,6 +10,7 @@
 #include "detect/detect.h"
 #include "output/output.h"
 
+struct capture_reader;
 struct live;
 
 struct reader {
@@ -37,6 +38,8 @@ struct reader {
 	/* File: before each record, of that time; may take its time. A negative errno ends the
 	 * reading, with err filled; -EPIPE without a fault. May be NULL. */
 	int (*pace)(void *context, uint64_t ts_ns, struct error *err);
+	/* File: all was read of it. May be NULL. */
+	void (*capture)(void *context, const struct capture_reader *capture);
 	/* Live: SIGHUP; NULL: that ends it, as SIGTERM does. */
 	void (*reload)(void *context);
 	/* Live: before the programs go. */

@@ -68,5 +68,7 @@ int session_run_file(struct session *session, struct error *err)
 	session->incomplete = !info->ended;
 	session->damaged = info->state == CAPTURE_DAMAGED || info->records_lost;
 	snprintf(session->problem, sizeof(session->problem), "%s", info->problem);
+	if (session->reader->capture)
+		session->reader->capture(session->reader->context, reader);
 	return 0;
 }

@@ -17,6 +17,7 @@ const struct command *const commands[] = {
 	&command_policy,
 	&command_enforce,
 	&command_record,
+	&command_report,
 	&command_replay,
 	&command_doctor,
 	NULL,
@@ -41,7 +42,7 @@ int command_run(
 	options.file = file;
 	if (file) { /* a replay has its records already */
 		taken.options &= ~(unsigned int)OPT_READ | OPT_ABI;
-		if (command->options & OPT_PICTURE)
+		if (command->options & (OPT_PICTURE | OPT_REPORT))
 			taken.options |= OPT_FORCE;
 		taken.takes_command = false;
 	}
