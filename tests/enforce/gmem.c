@@ -9,6 +9,7 @@
  *
  * Exit status: 77 where KVM has no such VMs.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
