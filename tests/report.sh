@@ -37,8 +37,19 @@ equal "report: never the capture itself" 1 $?
 same "report: which is as it was" tests/golden/boot.ke "$work/own.ke"
 $encstat replay tests/golden/boot.ke report 2>/dev/null >"$work/replayed.html"
 same "report: replay CAPTURE report does the same" "$work/boot.html" "$work/replayed.html"
+$encstat report tests/golden/boot.ke --policy tests/policies -o "$work/policy.html" 2>"$work/err"
+matches "report: what another policy would have said" "$(cat "$work/policy.html" "$work/err")" 'would have been refused'
 $encstat report >/dev/null 2>&1
 equal "report: wants a capture" 2 $?
+
+ids() { grep -oE ' id="[a-z0-9A-Z.-]+"' "$1" | sed 's/.*"\(.*\)"/\1/' | tr '\n' ' '; }
+equal "report: liar: what is on its page, in this order" 'contents summary vms findings finding-KES-001.1.1 policy vm-1 vm-1-map vm-1-time vm-1-cell vm-1-shared vm-1-shared-t vm-1-shared-d vm-1-rates vm-1-rates-t vm-1-rates-d vm-1-latency vm-1-latency-t vm-1-latency-d about data ' \
+	"$(ids "$work/liar.html")"
+matches "report: spill: what was lost is in plain sight" "$(cat "$work/spill.html")" 'alert bad.*1032 records were lost'
+$encstat replay tests/golden/liar.ke explain KES-001.1.1 2>/dev/null >"$work/explained"
+sed -n '/<pre/,/<\/pre>/p' "$work/liar.html" | sed 's/<pre[^>]*>//; s,</pre>,,; s/&gt;/>/g; s/&lt;/</g; s/&quot;/"/g; s/&#39;/'"'"'/g; s/&amp;/\&/g' |
+	sed -e :a -e '/^\n*$/{$d;N;ba' -e '}' >"$work/evidence"
+equal "report: a finding says what explain says" "$(cat "$work/explained")" "$(cat "$work/evidence")"
 
 if ! command -v chromium >/dev/null; then
 	skip 'report: in a browser' 'there is no chromium here'
