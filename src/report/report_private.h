@@ -8,10 +8,10 @@
 #include "report/report.h"
 #include "report/series.h"
 
-#define REPORT_VMS      24    /* shown each for itself: those with most conversions */
+#define REPORT_VMS      16    /* shown each for itself: those with most conversions */
 #define REPORT_ROWS     400   /* VMs in the table */
 #define REPORT_SHOTS    100   /* times of a map */
-#define REPORT_RUNS     32768 /* of all films together */
+#define REPORT_RUNS     20000 /* of all films together */
 #define REPORT_RANGES   2000  /* of all maps at the end together, as they are */
 #define REPORT_VERDICTS 100   /* rules and VMs */
 
