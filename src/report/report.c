@@ -296,7 +296,8 @@ int report_pace(struct report *report, uint64_t ts_ns)
 			bool late = ts_ns >= seen->due_ns;
 
 			if (late) { /* nothing happened until now: so it was until then */
-				seen->last_ns = MAX(seen->last_ns, seen->due_ns - 1);
+				seen->last_ns =
+					MAX(seen->last_ns, MIN(seen->due_ns - 1, seen->end_ns));
 				seen->due_ns = ts_ns + seen->every_ns;
 			}
 			r = take_shots(report, seen);
