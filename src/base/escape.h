@@ -4,6 +4,7 @@
 #define BASE_ESCAPE_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* Room for any text of n bytes once escaped, and its end. */
 #define ESCAPED_SIZE(n) ((n)*4 + 1)
@@ -13,5 +14,9 @@
  * direction or are invisible come out as \xNN, byte by byte; a backslash comes out doubled. Cut
  * where out ends, never inside a character or an escape. Returns out. */
 char *escape(const char *text, char *out, size_t size);
+
+/* Text between tags of XML or HTML, or in a quoted attribute: nothing in it is markup. It has to be
+ * UTF-8 such as escape() writes. */
+void escape_xml(FILE *out, const char *text);
 
 #endif

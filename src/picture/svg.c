@@ -3,31 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/escape.h"
 #include "picture/canvas.h"
-
-static void put_text(FILE *out, const char *text)
-{
-	for (; *text; text++)
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		case '\'':
-			fputs("&#39;", out);
-			break;
-		default:
-			fputc(*text, out);
-		}
-}
 
 static void put_box(FILE *out, struct box box)
 {
@@ -95,9 +72,9 @@ static int svg_begin(struct canvas *canvas)
 		canvas->prefix);
 	fputs("<!-- made by kvm-encstat " KES_VERSION " -->\n", out);
 	fprintf(out, "<title id=\"%s-t\">", canvas->prefix);
-	put_text(out, canvas->title);
+	escape_xml(out, canvas->title);
 	fprintf(out, "</title>\n<desc id=\"%s-d\">", canvas->prefix);
-	put_text(out, canvas->description);
+	escape_xml(out, canvas->description);
 	fputs("</desc>\n<defs>\n", out);
 	for (int look = 0; look < LOOKS; look++)
 		put_pattern(canvas, (enum look)look);
@@ -119,7 +96,7 @@ static void svg_fill(struct canvas *canvas, struct box box, enum look look, cons
 		return;
 	}
 	fputs("><title>", out);
-	put_text(out, hint);
+	escape_xml(out, hint);
 	fputs("</title></rect>\n", out);
 }
 
@@ -137,7 +114,7 @@ static void svg_text(struct canvas *canvas, int x, int y, int size, enum align a
 	fprintf(out, "<text x=\"%d\" y=\"%d\" font-size=\"%d\" fill=\"#%06x\"%s%s>", x,
 		y + size * 8 / 10, size, rgb, align == ALIGN_RIGHT ? " text-anchor=\"end\"" : "",
 		bold ? " font-weight=\"bold\"" : "");
-	put_text(out, text);
+	escape_xml(out, text);
 	fputs("</text>\n", out);
 }
 

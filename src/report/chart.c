@@ -3,6 +3,7 @@
 #include <math.h>
 #include <sys/param.h> /* MIN, MAX */
 
+#include "base/escape.h"
 #include "base/units.h"
 #include "report/html.h"
 #include "report/series.h"
@@ -149,7 +150,7 @@ static void write_legend(FILE *out, const struct chart *chart)
 	for (size_t i = 0; i < chart->n_lines; i++) {
 		fprintf(out, "<span class=\"key %s %s\"></span> ", chart->lines[i].class,
 			chart->lines[i].low ? "wide" : "");
-		html_text(out, chart->lines[i].name);
+		escape_xml(out, chart->lines[i].name);
 		fputs(" ", out);
 	}
 	fputs("</p>\n", out);
@@ -169,7 +170,7 @@ static void write_table(FILE *out, const struct chart *chart)
 		unit);
 	for (size_t i = 0; i < chart->n_lines; i++) {
 		fputs("<th scope=\"col\" class=\"n\">", out);
-		html_text(out, chart->lines[i].name);
+		escape_xml(out, chart->lines[i].name);
 		fputs("</th>", out);
 	}
 	fputs("</tr></thead><tbody>\n", out);
@@ -201,14 +202,14 @@ void chart_write(FILE *out, const struct chart *chart)
 		step = 1;
 	top = ceil(top / step) * step;
 	fprintf(out, "<figure class=\"chart\" id=\"%s\"><figcaption>", chart->id);
-	html_text(out, chart->title);
+	escape_xml(out, chart->title);
 	fprintf(out,
 		"</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-labelledby=\"%s-t "
 		"%s-d\"><title id=\"%s-t\">",
 		WIDTH, HEIGHT, chart->id, chart->id, chart->id);
-	html_text(out, chart->title);
+	escape_xml(out, chart->title);
 	fprintf(out, "</title><desc id=\"%s-d\">", chart->id);
-	html_text(out, chart->about);
+	escape_xml(out, chart->about);
 	fputs("</desc>\n", out);
 	write_axes(out, chart, top, step);
 	for (size_t i = 0; i < chart->n_lines; i++)
@@ -216,7 +217,7 @@ void chart_write(FILE *out, const struct chart *chart)
 	fputs("</svg>\n", out);
 	write_legend(out, chart);
 	fputs("<p class=\"about\">", out);
-	html_text(out, chart->about);
+	escape_xml(out, chart->about);
 	fputs("</p>\n", out);
 	write_table(out, chart);
 	fputs("</figure>\n", out);

@@ -6,35 +6,11 @@
 
 #include "base/escape.h"
 
-void html_text(FILE *out, const char *text)
-{
-	for (; *text; text++)
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		case '\'':
-			fputs("&#39;", out);
-			break;
-		default:
-			fputc(*text, out);
-		}
-}
-
 void html_foreign(FILE *out, const char *bytes)
 {
 	char shown[ESCAPED_SIZE(512)];
 
-	html_text(out, escape(bytes, shown, sizeof(shown)));
+	escape_xml(out, escape(bytes, shown, sizeof(shown)));
 }
 
 void html_foreign_lines(FILE *out, const char *bytes)

@@ -9,10 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Text between tags or in a quoted attribute: nothing in it is markup. It has to be UTF-8 such as
- * escape() writes. */
-void html_text(FILE *out, const char *text);
-/* The same of any bytes. */
+/* Any bytes, as text between tags or in a quoted attribute: escape(), then escape_xml(). */
 void html_foreign(FILE *out, const char *bytes);
 /* The same, whose new lines stay. */
 void html_foreign_lines(FILE *out, const char *bytes);

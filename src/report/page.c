@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "base/units.h"
 #include "report/assets.h"
 #include "report/report_private.h"
@@ -204,7 +205,7 @@ static void write_row(
 	fprintf(out, "<tr><td class=\"n\">%u</td><td>", vm->id);
 	if (shown(report, vm->id))
 		fprintf(out, "<a href=\"#vm-%u\">", vm->id);
-	html_text(out, vm_label_short(vm, label));
+	escape_xml(out, vm_label_short(vm, label));
 	fprintf(out, "%s</td><td>%s</td><td>%s</td><td class=\"n\">%s</td>",
 		shown(report, vm->id) ? "</a>" : "", vm_type_name(vm->type, type),
 		vm->alive ? "ran" : "ended", memory ? bytes_short(memory << 12, size) : "?");
@@ -260,7 +261,7 @@ static void write_contents(FILE *out, const struct report *report, const struct 
 		if (!vm)
 			continue;
 		fprintf(out, "<li><a href=\"#vm-%u\">VM %u ", vm->id, vm->id);
-		html_text(out, vm_label_short(vm, label));
+		escape_xml(out, vm_label_short(vm, label));
 		fputs("</a></li>", out);
 	}
 	fputs("<li><a href=\"#about\">About</a></li></ul></nav>\n", out);

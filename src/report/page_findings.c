@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "output/findings.h"
 #include "policy/policy.h"
 #include "report/report_private.h"
@@ -34,7 +35,7 @@ static void write_pre(FILE *out, const struct style *style, const struct finding
 	if (fclose(memory) || !text)
 		return;
 	fputs("<pre tabindex=\"0\">", out);
-	html_text(out, text);
+	escape_xml(out, text);
 	fputs("</pre>\n", out);
 }
 
@@ -44,10 +45,10 @@ static void write_head(FILE *out, const struct style *style, const struct findin
 
 	fprintf(out, "<span class=\"severity %s\">%s</span> <code>%s</code> ",
 		severity_name(f->severity), severity_name(f->severity), finding_id(f, id));
-	html_text(out, detectors[f->kind]->title);
+	escape_xml(out, detectors[f->kind]->title);
 	if (f->vm) {
 		fprintf(out, " <span class=\"who\">VM %u ", f->vm);
-		html_text(out, name_short(f->name, name));
+		escape_xml(out, name_short(f->name, name));
 		fputs("</span>", out);
 	} else {
 		fputs(" <span class=\"who\">host</span>", out);
@@ -122,7 +123,7 @@ static void write_place(FILE *out, const char *file, uint32_t line)
 	if (!line)
 		return;
 	fputs(" <code>", out);
-	html_text(out, *file ? file : "line ");
+	escape_xml(out, *file ? file : "line ");
 	fprintf(out, "%s%u</code>", *file ? ":" : "", line);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "base/units.h"
 #include "picture/look.h"
 #include "report/report_private.h"
@@ -35,7 +36,7 @@ static void write_trust(FILE *out, const struct style *style, const struct vm *v
 	fprintf(out, "<p class=\"trust %s\"><strong>%s plane</strong> ",
 		confidence_name(vm_confidence(vm, plane)), plane_name(plane));
 	for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		html_text(out, line + strspn(line, " "));
+		escape_xml(out, line + strspn(line, " "));
 		fputs(rest && *rest ? "<br>" : "", out);
 	}
 	fputs("</p>\n", out);
@@ -139,7 +140,7 @@ static void write_map(FILE *out, const struct report_vm *seen, const char *label
 		"<div class=\"stage\"><canvas tabindex=\"0\" role=\"img\" aria-label=\"Page map of "
 		"VM %u ",
 		seen->id);
-	html_text(out, label);
+	escape_xml(out, label);
 	fprintf(out,
 		"; arrow keys move from cell to cell\" aria-describedby=\"vm-%u-cell\"></canvas>"
 		"<noscript><p>The picture wants JavaScript, which is in this file; the table "
@@ -301,7 +302,7 @@ void page_vm(FILE *out, const struct report *report, const struct report_page *p
 	(void)report;
 	vm_label(vm, label, sizeof(label));
 	fprintf(out, "<section class=\"vm\" id=\"vm-%u\"><h2>VM %u ", vm->id, vm->id);
-	html_text(out, label);
+	escape_xml(out, label);
 	fputs("</h2>\n", out);
 	write_facts(out, page, seen, vm);
 	if (vm_has_map(vm))
