@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
-#include "base/escape.h"
 #include "cli/commands.h"
+#include "cli/outfile.h"
 #include "cli/select.h"
 #include "cli/session.h"
 #include "detect/settings.h"
@@ -129,42 +127,12 @@ static int write_to(const struct map_run *run, FILE *out, const struct style *st
 	return r ? error_set(err, r, "writing the map failed: %s", strerror(-r)) : 0;
 }
 
-/* ---- where it goes ---- */
-
-static int open_output(const struct options *options, int *ret, struct error *err)
-{
-	char shown[ESCAPED_SIZE(256)];
-	struct stat st;
-	/* Devices and pipes are there before. */
-	bool is_file = stat(options->output, &st) || S_ISREG(st.st_mode);
-	int fd = open(options->output,
-		O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY |
-			(options->force   ? O_TRUNC
-				: is_file ? O_EXCL
-					  : 0),
-		0666);
-	int r = fd < 0 ? -errno : 0;
-
-	if (!r) {
-		*ret = fd;
-		return 0;
-	}
-	error_set(err, r, "creating %s: %s", escape(options->output, shown, sizeof(shown)),
-		strerror(-r));
-	if (r == -EEXIST)
-		error_advise(err, "choose another name, or replace it with --force");
-	else if (r == -ENOENT)
-		error_advise(err, "the folder it shall be in must exist");
-	return r;
-}
-
 /* The file comes to be when what goes into it is there. */
 static int write_file(const struct map_run *run, const struct style *style,
 	const struct model *model, const struct vm *vm, struct error *err)
 {
 	_cleanup_free_ char *bytes = NULL;
-	_cleanup_close_ int fd = -1;
-	size_t size, done = 0;
+	size_t size;
 	FILE *memory = open_memstream(&bytes, &size);
 	int r;
 
@@ -173,19 +141,7 @@ static int write_file(const struct map_run *run, const struct style *style,
 	r = write_to(run, memory, style, model, vm, err);
 	if (fclose(memory) && !r)
 		r = error_set(err, -ENOMEM, "out of memory");
-	if (!r)
-		r = open_output(run->options, &fd, err);
-	while (!r && done < size) {
-		ssize_t n = write(fd, bytes + done, size - done);
-
-		if (n > 0) {
-			done += (size_t)n;
-		} else if (n < 0 && errno != EINTR) {
-			r = error_set(err, -errno, "writing the map failed: %s", strerror(errno));
-			error_advise(err, "is the disk full?");
-		}
-	}
-	return r;
+	return r ? r : outfile_write(run->options->output, run->options->force, bytes, size, err);
 }
 
 static int finish(

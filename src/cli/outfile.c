@@ -60,7 +60,7 @@ int outfile_write(const char *path, bool force, const char *bytes, size_t size, 
 			done += (size_t)n;
 		} else if (n < 0 && errno != EINTR) {
 			int r = error_set(
-				err, -errno, "writing the page failed: %s", strerror(errno));
+				err, -errno, "writing the file failed: %s", strerror(errno));
 
 			error_advise(err, "is the disk full?");
 			return r;
