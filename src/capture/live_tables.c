@@ -261,6 +261,13 @@ int live_collect(struct live *live, record_fn take, void *context)
 	r = collect_vms(live, &owners, ended, &n_ended, take, context);
 	if (r)
 		return r;
+	/* A VM that has come since the ring was read is in the list already: who reads its counts
+	 * before it is told of it would not know whose they are. */
+	live->take = take;
+	live->context = context;
+	r = live_consume(live);
+	if (r)
+		return r;
 	r = counts_collect(live, &owners, take, context);
 	if (!r)
 		r = live_tell_host(live, take, context);
