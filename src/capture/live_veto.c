@@ -52,10 +52,8 @@ static int arm(struct live_veto *veto, const struct live_veto_options *options, 
 {
 	int r;
 
-	if (!live_veto_has_module()) {
-		veto->level_err[VETO_GATE] = -ENOENT;
+	if (!live_veto_has_module())
 		return options->want_gate ? no_module(err) : 0;
-	}
 	veto->was_armed = read_armed() && !veto->leftover;
 	r = veto_write_armed(true);
 	if (r)
@@ -283,10 +281,8 @@ void live_veto_close(struct live_veto **pointer)
 
 /* ---- what there is ---- */
 
-bool live_veto_has(const struct live_veto *veto, enum veto_level level, int *ret_err)
+bool live_veto_has(const struct live_veto *veto, enum veto_level level)
 {
-	if (ret_err)
-		*ret_err = veto->level_err[level];
 	return level == VETO_GATE ? veto->armed : true;
 }
 

@@ -29,7 +29,6 @@ enum veto_level {
 struct live_veto_options {
 	bool keep;      /* pin the programs, and leave them when it is closed */
 	bool want_gate; /* -ENOTSUP where level 2 cannot be had */
-	bool want_run;  /* -ENOTSUP where KVM_RUN cannot be refused: level 1 */
 };
 
 /* Whether the module is loaded, without which there is no level 2. */
@@ -47,8 +46,8 @@ int live_veto_commit(struct live_veto *veto, struct error *err);
 /* Fits _cleanup_(). Without keep nothing stays: VMs that are frozen go on. */
 void live_veto_close(struct live_veto **veto);
 
-/* Whether the level is attached, and why not: 0 or a negative errno. */
-bool live_veto_has(const struct live_veto *veto, enum veto_level level, int *ret_err);
+/* Whether the level is attached. */
+bool live_veto_has(const struct live_veto *veto, enum veto_level level);
 
 /* Whether it goes on with what an earlier tool left, and if so, by what settings that went. */
 bool live_veto_previous(const struct live_veto *veto, struct kes_veto *ret);

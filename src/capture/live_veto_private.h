@@ -15,7 +15,6 @@ struct live_veto {
 	size_t n_links;
 	const char *form; /* in which the ioctls are hooked */
 	struct veto_tables tables;
-	int level_err[VETO_LEVELS]; /* why it is not there */
 	bool keep;
 	bool armed;               /* the module */
 	bool was_armed;           /* before us */

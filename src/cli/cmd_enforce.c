@@ -23,21 +23,21 @@ struct enforce {
 
 /* ---- before it starts ---- */
 
-/* What the policies need, and this host does not have. */
-static int check_host(const struct policies *policies, struct error *err)
+/* What the policies need, and is not there: a gate that came after the start is not ours. */
+static int check_gate(const struct policies *policies, bool has_gate, struct error *err)
 {
 	char shown[256];
 	const char *why;
 	const struct policy_rule *rule;
 
-	if (live_veto_has_module())
+	if (has_gate)
 		return 0;
 	rule = enforce_wants_gate(policies, &why);
 	if (!rule)
 		return 0;
 	error_set(err, -ENOTSUP,
 		"%s:%u: this rule cannot be enforced: the module kvm_encstat_gate is not loaded, "
-		"and only there %s",
+		"or was not at the start, and only there %s",
 		escape(rule->file, shown, sizeof(shown)), rule->line, why);
 	error_advise(err, "gate/README.md says how to build it; then modprobe kvm_encstat_gate");
 	return -ENOTSUP;
@@ -48,7 +48,7 @@ static int check_host(const struct policies *policies, struct error *err)
 static void tell_armed(const struct enforce *enforce)
 {
 	const struct live_veto *veto = enforce->enforcer.veto;
-	bool gate = live_veto_has(veto, VETO_GATE, NULL);
+	bool gate = live_veto_has(veto, VETO_GATE);
 	struct kes_veto previous;
 
 	fprintf(stderr, "kvm-encstat: the veto is armed and proved: %sthe VMMs' ioctls (%s)%s\n",
@@ -61,7 +61,11 @@ static void tell_armed(const struct enforce *enforce)
 static int arm(struct enforce *enforce, int (*pump)(void *), void *session, struct error *err)
 {
 	struct enforcer *enforcer = &enforce->enforcer;
-	struct live_veto_options options = {.keep = enforce->options->keep};
+	const char *why;
+	struct live_veto_options options = {
+		.keep = enforce->options->keep,
+		.want_gate = enforce_wants_gate(enforcer->policies, &why) != NULL,
+	};
 	int r = live_veto_open(&enforcer->veto, enforce->live, &options, err);
 
 	if (r)
@@ -108,7 +112,7 @@ static int load_fresh(const struct enforce *enforce, struct policies **ret, stru
 	if (!r && !enforce->finds && policies_want(*ret, NEED_FINDINGS))
 		r = error_set(err, -ENOTSUP,
 			"rules about findings are new: they hold after a new start only");
-	return r ? r : check_host(*ret, err);
+	return r ? r : check_gate(*ret, live_veto_has(enforce->enforcer.veto, VETO_GATE), err);
 }
 
 /* Reads the policies anew. Each VM goes from its old rules to its new ones at once, in the next
@@ -258,7 +262,7 @@ static int run(const struct options *options, struct error *err)
 		enforce.finds = policies_want(*policies, NEED_FINDINGS);
 		if (enforce.finds)
 			reader.finding = on_finding;
-		if (check_host(*policies, err))
+		if (check_gate(*policies, live_veto_has_module(), err))
 			enforce.not_armed = true;
 		else
 			r = session_run(options, &reader, true, err);

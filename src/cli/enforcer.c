@@ -254,7 +254,7 @@ static struct assigned *find(struct enforcer *enforcer, uint32_t vm)
 static bool is_out_of_reach(const struct enforcer *enforcer, const struct vm *vm, uint32_t place)
 {
 	return place && enforce_refuses_guests(enforcer->places[place].set) &&
-	       !live_veto_has(enforcer->veto, VETO_GATE, NULL) && !vm_has_host_plane(vm);
+	       !live_veto_has(enforcer->veto, VETO_GATE) && !vm_has_host_plane(vm);
 }
 
 static void tell_assigned(struct enforcer *enforcer, const struct vm *vm, uint32_t place)

@@ -138,7 +138,7 @@ int enforcer_prove(struct enforcer *enforcer, int (*pump)(void *), void *session
 	if (r)
 		return r;
 	enforcer->proving = true;
-	if (live_veto_has(enforcer->veto, VETO_GATE, NULL))
+	if (live_veto_has(enforcer->veto, VETO_GATE))
 		r = prove_gate(enforcer, pump, session, err);
 	if (!r)
 		r = prove_ioctls(enforcer, err);
