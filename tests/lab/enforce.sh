@@ -54,6 +54,9 @@ status no-module 3
 matches "$(name "no module: which rule cannot be enforced, and where it is")" "$(cat "$out/no-module.err")" \
 	'level2.yaml:[0-9]+: this rule cannot be enforced: the module kvm_encstat_gate is not loaded'
 none "$(name "no module: the command is not started")" "$(cat "$out/no-module.truth" 2>/dev/null)"
+status late-module 0
+matches "$(name "late module: a policy that needs it is not taken, and says why")" "$(cat "$out/late-module.err")" \
+	'old policies go on: .*late-module.yaml:[0-9]+: this rule cannot be enforced'
 status bare 3
 matches "$(name "no module: a VM that nothing can be refused to is named")" "$(cat "$out/bare.err")" \
 	'VM [0-9]+: what its guest asks for is NOT refused'
