@@ -17,7 +17,7 @@ BPFTOOL  ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wmissing-prototypes -Werror
 KES_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DKES_VERSION='"$(VERSION)"' $(WARNINGS) -Isrc -Iinclude -I$(B) -MMD -MP
-LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols -lfyaml -lpng -lncursesw -lm
+LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols -lfyaml -lpng -lncursesw -lsystemd -lmicrohttpd -lseccomp -lcap-ng -lm
 SANITIZE  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 Q := $(if $(V),,@)
@@ -43,7 +43,8 @@ $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 
 # ---- the C half ------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard src/base/*.c src/model/*.c src/picture/*.c src/capture/*.c src/detect/*.c src/policy/*.c src/output/*.c src/report/*.c src/top/*.c src/cli/*.c)
+SOURCES := $(wildcard src/base/*.c src/model/*.c src/picture/*.c src/capture/*.c src/detect/*.c src/policy/*.c src/output/*.c src/report/*.c src/top/*.c \
+	src/audit/*.c src/metrics/*.c src/service/*.c src/cli/*.c)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
 all: $(B)/kvm-encstat

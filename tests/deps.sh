@@ -8,9 +8,11 @@
 set -eu
 
 build='gcc make clang-14 llvm-14 bpftool libbpf-dev libelf-dev zlib1g-dev libzstd-dev libxxhash-dev
-libjson-c-dev libsmartcols-dev libfyaml-dev libncurses-dev libpng-dev pkg-config linux-libc-dev'
+libjson-c-dev libsmartcols-dev libfyaml-dev libncurses-dev libpng-dev libsystemd-dev libmicrohttpd-dev
+libseccomp-dev libcap-ng-dev pkg-config linux-libc-dev'
 tests='libcmocka-dev libclang-rt-14-dev libroaring-dev jq qemu-system-x86 busybox-static kmod cpio zstd xz-utils
-linux-source-6.12 flex bison bc libssl-dev dwarves python3 libxml2-utils util-linux coreutils git procps tmux chromium'
+linux-source-6.12 flex bison bc libssl-dev dwarves python3 libxml2-utils util-linux coreutils git procps tmux chromium
+systemd systemd-journal-remote prometheus curl lintian debhelper dh-dkms fakeroot mmdebstrap zsh'
 
 missing() {
 	installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || :)

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 allowed() {
 	local layer=$1 bad
 	shift
-	bad=$(grep -rnE '^#include "(top|report|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
+	bad=$(grep -rnE '^#include "(top|report|audit|metrics|service|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
 		grep -vE "\"($(IFS='|'; echo "$*"))/")
 	none "layers: $layer includes $*" "$bad"
 }
@@ -25,9 +25,16 @@ allowed policy base model detect policy
 allowed output base model picture detect policy output
 allowed top base model picture detect policy output top
 allowed report base model picture detect policy output report
-allowed cli base model picture capture detect policy output report top cli
+allowed audit base model detect policy output audit
+allowed metrics base model detect policy output metrics
+allowed service base model capture detect policy output audit metrics service
+allowed cli base model picture capture detect policy output report top audit metrics service cli
 none "layers: only top/screen.c uses curses" \
 	"$(grep -rlE '#include <(n?curses|term)' src | grep -v '^src/top/screen\.c$')"
+none "layers: only src/metrics uses libmicrohttpd" \
+	"$(grep -rlE '#include <microhttpd' src | grep -v '^src/metrics/')"
+none "layers: only src/audit, src/service and src/cli/cmd_daemon* use libsystemd" \
+	"$(grep -rlE '#include <systemd/' src | grep -vE '^src/(audit|service)/|^src/cli/(cmd_)?daemon')"
 none "layers: only capture/live* uses libbpf" \
 	"$(grep -rlE '#include <bpf/' src | grep -v '^src/capture/live')"
 equal "layers: nothing but main.c has a main()" src/cli/main.c "$(grep -rlE '^int main\(' src)"
