@@ -47,7 +47,7 @@ none "source: no unbounded string functions" \
 	"$(grep -rnE '\b(atoi|strcpy|strcat|sprintf|gets)\(' src)"
 
 for command in list events map top findings explain 'policy check' 'policy test' 'policy diff' 'policy show' \
-	'policy explain' 'policy loaded' 'policy release' 'policy freeze' 'policy baseline' enforce record report replay doctor; do
+	'policy explain' 'policy loaded' 'policy release' 'policy freeze' 'policy baseline' enforce record report replay daemon doctor; do
 	# shellcheck disable=SC2086
 	help=$(build/kvm-encstat $command --help)
 	matches "man: $command has help" "$help" "^usage: kvm-encstat $command"

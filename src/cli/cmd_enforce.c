@@ -97,8 +97,11 @@ static int on_start(
 static int on_turn(void *context, const struct model *model, struct error *err)
 {
 	struct enforce *enforce = context;
-	int r = enforcer_turn(&enforce->enforcer, model, err);
+	int r;
 
+	if (!enforce->live)
+		return 0; /* KVM is still to come */
+	r = enforcer_turn(&enforce->enforcer, model, err);
 	if (r)
 		return r;
 	r = enforcer_react(&enforce->enforcer, enforce->live, model);
@@ -252,6 +255,7 @@ static int run(const struct options *options, struct error *err)
 		.stop = on_stop,
 		.finish = finish,
 		.context = &enforce,
+		.hook_now = true,
 		.endless = true,
 		.max_ended = 16,
 	};

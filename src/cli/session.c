@@ -73,6 +73,8 @@ static int start_detectors(struct session *session, struct error *err)
 	if (r)
 		return error_set(err, r, "out of memory");
 	detect_watch(session->detect, session->model);
+	if (session->reader->detectors)
+		session->reader->detectors(session->reader->context, session->detect);
 	return 0;
 }
 
@@ -97,6 +99,7 @@ int session_start(struct session *session, enum abi abi, struct error *err)
 int session_take(void *context, const struct kes_record *records, size_t n)
 {
 	struct session *session = context;
+	int r;
 
 	/* The records are worth more than the file: when it cannot grow (disk full), go on and say
 	 * so. */
@@ -108,7 +111,10 @@ int session_take(void *context, const struct kes_record *records, size_t n)
 			fprintf(stderr, "kvm-encstat: %s\n", err.text);
 		}
 	}
-	return model_apply(session->model, records, n);
+	r = model_apply(session->model, records, n);
+	if (!r && session->reader->records)
+		session->reader->records(session->reader->context, records, n);
+	return r;
 }
 
 static void print_plural(uint64_t n, const char *what)

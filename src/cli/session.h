@@ -30,11 +30,16 @@ struct reader {
 	/* Live: all is watched, and COMMAND is yet to be started. pump() takes in what has come. */
 	int (*start)(void *context, struct live *live, int (*pump)(void *session), void *session,
 		struct error *err);
-	/* Live: something may have come. 0, 1: that is enough, or a negative errno, with err filled.
+	/* Live: something may have come; with an input_fd also while KVM is waited for. 0, 1: that
+	 * is enough, or a negative errno, with err filled.
 	 */
 	int (*turn)(void *context, const struct model *model, struct error *err);
 	/* Before the first event; both are there until finish(). May be NULL. */
 	void (*watch)(void *context, const struct model *model, const struct style *style);
+	/* After watch(), where detectors run; they are there until finish(). May be NULL. */
+	void (*detectors)(void *context, struct detect *detect);
+	/* Live: what has come, once the model has taken it in. May be NULL. */
+	void (*records)(void *context, const struct kes_record *records, size_t n);
 	/* File: before each record, of that time; may take its time. A negative errno ends the
 	 * reading, with err filled; -EPIPE without a fault. May be NULL. */
 	int (*pace)(void *context, uint64_t ts_ns, struct error *err);
@@ -47,9 +52,10 @@ struct reader {
 	void *context;
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
 	bool wants_resident; /* live: looks for memory that is there twice, now and then */
-	bool endless; /* live: goes on until told, where no duration and no command is given */
-	bool quiet;   /* says nothing on stderr of what was read */
-	int input_fd; /* live: turn() is called when it is readable, too; 0: none */
+	bool hook_now; /* live: hooks all at once: a VM comes that has to be seen from birth */
+	bool endless;  /* live: goes on until told, where no duration and no command is given */
+	bool quiet;    /* says nothing on stderr of what was read */
+	int input_fd;  /* live: turn() is called when it is readable, too; 0: none */
 };
 
 /* Returns an exit_status, or the status of the command that was run when keep_status is set and it

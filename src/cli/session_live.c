@@ -260,6 +260,16 @@ static int turn(struct loop *loop)
 	return r;
 }
 
+/* 0, or a negative errno with err filled. */
+static int reader_turn(struct loop *loop, struct error *err)
+{
+	const struct reader *reader = loop->session->reader;
+	int r = reader->turn ? reader->turn(reader->context, loop->session->model, err) : 0;
+
+	loop->stop |= r > 0;
+	return r < 0 ? r : 0;
+}
+
 /* What is on the ring, and the last counts. */
 static int drain(struct loop *loop)
 {
@@ -303,7 +313,7 @@ static int run_loop(struct loop *loop, struct error *err)
 {
 	const struct options *options = loop->session->options;
 	const struct reader *reader = loop->session->reader;
-	int r = 0;
+	int r = 0, failed = 0;
 
 	loop->collect_ns = clock_now_ns();
 	if (reader->start)
@@ -318,13 +328,10 @@ static int run_loop(struct loop *loop, struct error *err)
 		fputs("kvm-encstat: watching; Ctrl-C ends it\n", stderr);
 	while (!loop->stop && !r) {
 		r = turn(loop);
-		if (!r && reader->turn) {
-			r = reader->turn(reader->context, loop->session->model, err);
-			if (r < 0)
-				return r;
-			loop->stop |= r > 0;
-			r = 0;
-		}
+		if (!r)
+			failed = reader_turn(loop, err);
+		if (failed)
+			return failed;
 	}
 	if (!r)
 		r = finish(loop);
@@ -359,17 +366,23 @@ static bool may_wait(const struct session *session)
 
 /* Until KVM's device is there (1), or we shall end (0). The kernel says when devices come; where
  * that cannot be heard, a look four times a second has to do. */
-static int wait_for_kvm(struct loop *loop)
+static int wait_for_kvm(struct loop *loop, struct error *err)
 {
 	_cleanup_close_ int uevents = uevent_open();
 	struct epoll_event event;
 	struct uevent ignored;
+	int r = 0;
 
 	if (uevents >= 0 && watch(loop, uevents))
-		return -errno;
+		return error_set(err, -errno, "waiting for KVM failed: %s", strerror(errno));
 	while (!live_kvm_is_there() && !loop->stop && clock_now_ns() < loop->end_ns) {
+		if (loop->session->reader->input_fd)
+			r = reader_turn(loop, err);
+		if (r < 0)
+			return r;
 		if (epoll_wait(loop->epoll, &event, 1, WAIT_MS) < 0 && errno != EINTR)
-			return -errno;
+			return error_set(
+				err, -errno, "waiting for KVM failed: %s", strerror(errno));
 		while (uevents >= 0 && uevent_read(uevents, &ignored) != 0)
 			;
 		take_signals(loop);
@@ -384,7 +397,7 @@ static int start_live(struct loop *loop, struct error *err)
 	struct live_options live_options = {
 		.ring_bytes = options->ring_bytes,
 		.no_trampolines = options->no_trampolines,
-		.hook_now = options->command || loop->session->reader->start,
+		.hook_now = options->command || loop->session->reader->hook_now,
 		.resident = loop->session->reader->wants_resident,
 		.verbose = options->verbose,
 	};
@@ -393,11 +406,9 @@ static int start_live(struct loop *loop, struct error *err)
 	if (r != -ENODEV || !may_wait(loop->session))
 		return r ? r : 1;
 	fputs("kvm-encstat: KVM is not there yet: waiting for its modules\n", stderr);
-	r = wait_for_kvm(loop);
-	if (r < 0)
-		return error_set(err, r, "waiting for KVM failed: %s", strerror(-r));
-	if (!r)
-		return 0;
+	r = wait_for_kvm(loop, err);
+	if (r <= 0)
+		return r;
 	r = live_new(&loop->live, &live_options, err);
 	if (!r)
 		fputs("kvm-encstat: KVM has come\n", stderr);

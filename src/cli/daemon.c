@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "cli/daemon.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+int daemon_event(struct daemon *daemon, const struct event *event)
+{
+	(void)daemon;
+	(void)event;
+	return 0;
+}
+
+int daemon_finding(struct daemon *daemon, const struct finding *finding, enum finding_phase phase)
+{
+	(void)daemon;
+	(void)finding;
+	(void)phase;
+	return 0;
+}
+
+void daemon_records(struct daemon *daemon, const struct kes_record *records, size_t n)
+{
+	(void)daemon;
+	(void)records;
+	(void)n;
+}
+
+int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, struct error *err)
+{
+	(void)daemon;
+	(void)pump;
+	(void)session;
+	(void)err;
+	return 0;
+}
+
+static void tell_status(struct daemon *daemon)
+{
+	size_t alive = 0, n = model_vm_count(daemon->model);
+
+	for (size_t i = 0; i < n; i++)
+		alive += model_vm(daemon->model, i)->alive;
+	if (daemon->live)
+		notify_status(&daemon->notify, "watching %zu VM%s", alive, alive == 1 ? "" : "s");
+	else
+		notify_status(&daemon->notify, "waiting for KVM's modules");
+}
+
+int daemon_turn(struct daemon *daemon, struct error *err)
+{
+	int r;
+
+	notify_turn(&daemon->notify, clock_now_ns());
+	do {
+		r = sd_event_run(daemon->loop, 0);
+	} while (r > 0);
+	if (r < 0)
+		return error_set(err, r, "the event loop failed: %s", strerror(-r));
+	tell_status(daemon);
+	if (!daemon->notify.ready)
+		notify_ready(&daemon->notify);
+	return 0;
+}
+
+void daemon_reload(struct daemon *daemon)
+{
+	notify_reloading();
+	notify_ready(&daemon->notify);
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	(void)daemon;
+	notify_stopping();
+	log_line(LOG_INFO, "the daemon ends");
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The service: one for a host. It is a reader of a session like any other command, whose records,
+ * events and findings it hands on to its parts; what else it waits for, it waits for in an sd_event
+ * loop within the session's own. daemon.c has the run, daemon_*.c a part each.
+ */
+#ifndef CLI_DAEMON_H
+#define CLI_DAEMON_H
+
+#include <systemd/sd-event.h>
+
+#include "capture/live.h"
+#include "cli/session.h"
+#include "service/notify.h"
+
+struct daemon {
+	const struct options *options;
+	int lock; /* held as long as it runs */
+	sd_event *loop;
+	struct notify notify;
+	const struct model *model;
+	const struct style *style;
+	struct detect *detect;
+	struct live *live; /* NULL until KVM is there */
+};
+
+/* ---- what the parts hear, in this order ---- */
+
+/* The model takes in an event. */
+int daemon_event(struct daemon *daemon, const struct event *event);
+int daemon_finding(struct daemon *daemon, const struct finding *finding, enum finding_phase phase);
+/* Records that the model has taken in: their events are told by now. */
+void daemon_records(struct daemon *daemon, const struct kes_record *records, size_t n);
+/* All is watched: a part may refuse the start. */
+int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, struct error *err);
+/* Something may have come, or time has passed. */
+int daemon_turn(struct daemon *daemon, struct error *err);
+/* SIGHUP: reads what the files say now. */
+void daemon_reload(struct daemon *daemon);
+/* The end, while the programs are still there. */
+void daemon_stop(struct daemon *daemon);
+
+/* ---- daemon_lock.c ---- */
+
+/* -EBUSY with err filled: another one has it. */
+int daemon_lock(int *ret, const char *directory, struct error *err);
+
+#endif
