@@ -8,9 +8,9 @@
 #include "base/escape.h"
 #include "cli/commands.h"
 #include "cli/enforcer.h"
-#include "cli/select.h"
 #include "cli/session.h"
 #include "output/policy.h"
+#include "output/select.h"
 #include "policy/enforce.h"
 
 struct enforce {

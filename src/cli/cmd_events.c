@@ -2,9 +2,9 @@
 #include <errno.h>
 
 #include "cli/commands.h"
-#include "cli/select.h"
 #include "cli/session.h"
 #include "output/findings.h"
+#include "output/select.h"
 
 #define EVENTS_MAX_ENDED 16 /* nobody looks at them again */
 

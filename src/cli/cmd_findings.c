@@ -2,10 +2,10 @@
 #include <errno.h>
 
 #include "cli/commands.h"
-#include "cli/select.h"
 #include "cli/session.h"
 #include "cli/since.h"
 #include "output/findings.h"
+#include "output/select.h"
 
 /* Whether it was going on at that time, or later. */
 static bool is_since(const struct finding *f, uint64_t since_ns)

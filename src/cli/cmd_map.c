@@ -6,9 +6,9 @@
 #include "base/cleanup.h"
 #include "cli/commands.h"
 #include "cli/outfile.h"
-#include "cli/select.h"
 #include "cli/session.h"
 #include "detect/settings.h"
+#include "output/select.h"
 
 struct map_run {
 	const struct options *options;

@@ -9,9 +9,9 @@
 #include "base/yaml.h"
 #include "cli/cmd_policy_live.h"
 #include "cli/commands.h"
-#include "cli/select.h"
 #include "cli/session.h"
 #include "output/policy.h"
+#include "output/select.h"
 
 static const char *policy_path(const struct options *options)
 {

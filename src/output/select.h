@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Which VM the user means. */
-#ifndef CLI_SELECT_H
-#define CLI_SELECT_H
+#ifndef OUTPUT_SELECT_H
+#define OUTPUT_SELECT_H
 
 #include "base/error.h"
 #include "detect/finding.h"
