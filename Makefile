@@ -151,7 +151,7 @@ deps:
 
 install: all
 	install -D -m 755 $(B)/kvm-encstat $(DESTDIR)$(PREFIX)/sbin/kvm-encstat
-	install -D -m 644 man/kvm-encstat.8 $(DESTDIR)$(PREFIX)/share/man/man8/kvm-encstat.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
 	install -D -m 644 man/kvm-encstat.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/kvm-encstat.yaml.5
 	install -D -m 644 man/kvm-encstat-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/kvm-encstat-policy.5
 	install -D -m 644 man/kvm-encstat-findings.7 $(DESTDIR)$(PREFIX)/share/man/man7/kvm-encstat-findings.7

@@ -46,13 +46,26 @@ none "spdx: in each file" "$(git ls-files 2>/dev/null | grep -vE \
 none "source: no unbounded string functions" \
 	"$(grep -rnE '\b(atoi|strcpy|strcat|sprintf|gets)\(' src)"
 
-for command in list events map top findings explain 'policy check' 'policy test' 'policy diff' 'policy show' \
-	'policy explain' 'policy loaded' 'policy release' 'policy freeze' 'policy baseline' enforce record report replay daemon doctor; do
-	# shellcheck disable=SC2086
-	help=$(build/kvm-encstat $command --help)
+# options_of PAGE: what its section OPTIONS has
+options_of() {
+	sed -n '/^\.Sh OPTIONS/,/^\.Sh [^O]/p' "$1" | grep -oE 'Ic \\-\\-[a-z\\-]+' | sed 's/^Ic //; s/\\//g' | sort -u
+}
+
+# offered COMMAND: what its help has, or that of the commands in it
+offered() {
+	local command
+	[ "$1" = policy ] && set -- policy\ {check,test,diff,show,explain,loaded,release,freeze,baseline}
+	for command; do
+		# shellcheck disable=SC2086 # two words
+		build/kvm-encstat $command --help
+	done | sed -nE 's/^ +(-., )? *(--[a-z-]+).*/\2/p' | sort -u
+}
+
+for command in list events map top findings explain policy enforce record report replay daemon doctor; do
+	help=$(build/kvm-encstat "$command" --help)
 	matches "man: $command has help" "$help" "^usage: kvm-encstat $command"
-	for option in $(grep -oE -- '--[a-z-]+' <<<"$help" | sort -u); do
-		try "man: $command $option is there" grep -qF -- "$(sed 's/-/\\-/g' <<<"$option")" \
-			<(sed 's/\\-/-/g; s/-/\\-/g' man/kvm-encstat.8)
-	done
+	equal "man: $command has the options of its help" "$(offered "$command")" \
+		"$(options_of "man/kvm-encstat-$command.8")"
+	matches "man: $command is in the overview" "$(cat man/kvm-encstat.8)" "^\.It Xr kvm-encstat-$command 8"
 done
+none 'man: groff has no complaint' "$(groff -mandoc -Tutf8 -ww -z man/*.[578] 2>&1)"

@@ -267,7 +267,7 @@ static void test_actions(void **state)
 /* The manual lists the keys as the table has them; KES_UPDATE=1 prints them. */
 static void test_manual(void **state)
 {
-	_cleanup_free_ char *manual = bench_read("man/kvm-encstat.8"), *keys = NULL;
+	_cleanup_free_ char *manual = bench_read("man/kvm-encstat-top.8"), *keys = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&keys, &size);
 
@@ -278,7 +278,7 @@ static void test_manual(void **state)
 	if (getenv("KES_UPDATE"))
 		fputs(keys, stdout);
 	else if (!strstr(manual, keys))
-		fail_msg("man/kvm-encstat.8 should have:\n%s", keys);
+		fail_msg("man/kvm-encstat-top.8 should have:\n%s", keys);
 }
 
 /* Every view, under every key, at every size: nothing but what cells can hold. */
