@@ -3,13 +3,6 @@
 
 #include <stdlib.h>
 
-#define MAX_PROCESSES 4096
-
-struct process {
-	uint32_t pid;
-	struct vm_counters counters;
-};
-
 void counters_set(struct vm_counters *counters, const struct kes_count *count)
 {
 	if (count->counter == KES_COUNTER_EXIT && count->index < KES_EXIT_REASONS)
@@ -33,7 +26,7 @@ struct vm_counters *processes_add(struct processes *processes, uint32_t pid)
 	struct vm_counters *counters = processes_find(processes, pid);
 	struct process *grown;
 
-	if (counters || processes->n == MAX_PROCESSES)
+	if (counters || processes->n == PROCESSES_MAX)
 		return counters;
 	grown = reallocarray(processes->list, processes->n + 1, sizeof(*grown));
 	if (!grown)

@@ -6,9 +6,13 @@
 
 #include "model/vm.h"
 
-struct process; /* a pid and its counters */
+struct process {
+	uint32_t pid;
+	struct vm_counters counters;
+};
+#define PROCESSES_MAX 4096
 
-/* At most 4096; zero-initialized. */
+/* Zero-initialized. */
 struct processes {
 	struct process *list;
 	size_t n;

@@ -10,7 +10,6 @@
 #include "kvm_abi.h"
 #include "model/vm.h"
 
-#define MAX_SETTLED   (1u << 16)    /* during one reading; more, and it is not used */
 #define CHANGING_LONG 1000000000ull /* ns */
 
 enum page_state host_state(uint64_t attributes)
@@ -28,7 +27,7 @@ static int log_settled(struct reading *reading, uint64_t gfn, uint64_t npages, e
 		size_t size = reading->size_settled ? 2 * reading->size_settled : 64;
 		struct settled *grown;
 
-		if (size > MAX_SETTLED) {
+		if (size > HOST_MAX_SETTLED) {
 			reading->bad = true;
 			return 0;
 		}

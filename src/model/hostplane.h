@@ -45,6 +45,7 @@ struct settled {
 	uint64_t gfn, npages;
 	enum page_state to;
 };
+#define HOST_MAX_SETTLED (1u << 16) /* during one reading; more, and it is not used */
 
 struct reading {
 	struct pagemap *map; /* NULL: none is under way */

@@ -9,8 +9,6 @@
 
 #include "base/cleanup.h"
 
-#define MAX_MEMSLOTS 32764 /* KVM's own limit on x86 is KVM_USER_MEM_SLOTS, 32764 at the most */
-
 /* vCPUs take their sequence numbers and their places on the ring in two steps, so neighbours may
  * swap; a gap that so many records did not close is a loss. */
 #define REORDER_RECORDS 4096
@@ -421,7 +419,7 @@ int vm_memslot(struct vm *vm, const struct kes_record *r)
 		vm->snapshot_generation = record->generation;
 	}
 	if (record->generation != vm->snapshot_generation || record->index != vm->n_snapshot ||
-		record->total != vm->snapshot_total || record->total > MAX_MEMSLOTS ||
+		record->total != vm->snapshot_total || record->total > VM_MEMSLOTS_MAX ||
 		record->index >= record->total || !record->npages ||
 		record->npages > PAGEMAP_FRAMES || record->gfn > PAGEMAP_FRAMES - record->npages) {
 		vm->snapshot_total =

@@ -29,6 +29,8 @@ struct memslot {
 	uint64_t since_ns;    /* first seen; 0: it was there when the VM's memory was first seen */
 	uint32_t slot, flags;
 };
+#define VM_MEMSLOTS_MAX 32764 /* KVM's own limit on x86 is KVM_USER_MEM_SLOTS, 32764 at the most \
+			       */
 
 /* A fault of the guest on a page that is not what it was touched as. */
 struct fault {
