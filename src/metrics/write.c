@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "metrics/metrics_private.h"
+
+/* ---- names ---- */
+
+const char *family_type_name(enum family_type type)
+{
+	static const char *const names[] = {
+		[FAMILY_COUNTER] = "counter",
+		[FAMILY_GAUGE] = "gauge",
+		[FAMILY_HISTOGRAM] = "histogram",
+		[FAMILY_INFO] = "info",
+		[FAMILY_STATESET] = "stateset",
+	};
+	_Static_assert(ARRAY_SIZE(names) == FAMILY_TYPES, "a name for each type");
+
+	return names[type];
+}
+
+const char *family_suffix(const struct family *family)
+{
+	return family->type == FAMILY_COUNTER ? "_total"
+	       : family->type == FAMILY_INFO  ? "_info"
+					      : "";
+}
+
+const char *failure_name(enum failure failure)
+{
+	static const char *const names[] = {
+		[FAILURE_DENIED] = "denied",
+		[FAILURE_UNANSWERED] = "unanswered",
+		[FAILURE_UNSEEN] = "unseen",
+		[FAILURE_VETOED] = "vetoed",
+		[FAILURE_REFUSED + KES_REASON_NONE] = "",
+		[FAILURE_REFUSED + KES_REASON_CPL] = "refused_privilege",
+		[FAILURE_REFUSED + KES_REASON_DISABLED] = "refused_disabled",
+		[FAILURE_REFUSED + KES_REASON_UNALIGNED] = "refused_unaligned",
+		[FAILURE_REFUSED + KES_REASON_EMPTY] = "refused_empty",
+		[FAILURE_REFUSED + KES_REASON_WRAP] = "refused_wraps",
+		[FAILURE_REFUSED + KES_REASON_UNKNOWN] = "refused_unknown",
+	};
+	_Static_assert(ARRAY_SIZE(names) == FAILURES, "a name for each failure");
+
+	return names[failure];
+}
+
+const char *lost_name(unsigned int cause)
+{
+	static const char *const names[] = {
+		[KES_CAUSE_RING_FULL] = "ring_full",
+		[KES_CAUSE_TABLE_FULL] = "table_full",
+		[KES_CAUSE_UNATTRIBUTED] = "unattributed",
+		[KES_CAUSE_COUNTS_FULL] = "counts_full",
+		[LOST_GAP] = "gap",
+	};
+	_Static_assert(ARRAY_SIZE(names) == LOST_CAUSES, "a name for each cause");
+
+	return names[cause];
+}
+
+/* ---- lines ---- */
+
+void series(struct text *out, const char *name, const char *suffix, const struct figures *vm, ...)
+{
+	const char *label, *before = "{";
+	va_list labels;
+
+	text_string(out, name);
+	text_string(out, suffix);
+	if (vm) {
+		text_put(out, "{", 1);
+		text_put(out, vm->labels, vm->n_labels);
+		before = ",";
+	}
+	va_start(labels, vm);
+	while ((label = va_arg(labels, const char *))) {
+		text_put(out, before, 1);
+		text_string(out, label);
+		text_put(out, "=\"", 2);
+		text_string(out, va_arg(labels, const char *));
+		text_put(out, "\"", 1);
+		before = ",";
+	}
+	va_end(labels);
+	text_string(out, *before == ',' ? "} " : " ");
+}
+
+static void head_line(struct text *out, const char *what, const struct family *family,
+	const char *suffix, const char *value)
+{
+	text_string(out, what);
+	text_string(out, family->name);
+	text_string(out, suffix);
+	text_put(out, " ", 1);
+	text_string(out, value);
+	text_put(out, "\n", 1);
+}
+
+/* The older format knows neither units nor info and state sets, and has the whole name everywhere.
+ */
+void family_head(struct text *out, const struct family *family, enum metrics_format format)
+{
+	enum family_type type = family->type;
+	const char *suffix = "";
+
+	if (format == METRICS_TEXT) {
+		suffix = family_suffix(family);
+		if (type == FAMILY_INFO || type == FAMILY_STATESET)
+			type = FAMILY_GAUGE;
+	}
+	head_line(out, "# TYPE ", family, suffix, family_type_name(type));
+	if (*family->unit && format == METRICS_OPENMETRICS)
+		head_line(out, "# UNIT ", family, suffix, family->unit);
+	head_line(out, "# HELP ", family, suffix, family->help);
+}
+
+/* Nothing is said of a family that has no series. */
+static void write_family(struct text *out, const struct family *family, const struct gathered *all,
+	enum metrics_format format)
+{
+	size_t before = out->n, empty;
+
+	family_head(out, family, format);
+	empty = out->n;
+	if (family->of_host)
+		family->of_host(out, family, all);
+	for (size_t i = 0; family->of_vm && i < all->n; i++)
+		family->of_vm(out, family, &all->vms[i], all);
+	if (out->n == empty)
+		out->n = before;
+}
+
+int metrics_write(struct metrics *metrics, const struct metrics_view *view,
+	enum metrics_format format, char **ret, size_t *ret_size)
+{
+	_cleanup_(gathered_free) struct gathered all = {};
+	_cleanup_(text_free) struct text out = {};
+	int r = metrics_gather(metrics, view, &all);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < n_host_families; i++)
+		write_family(&out, &host_families[i], &all, format);
+	for (size_t i = 0; i < n_vm_families; i++)
+		if (vm_families[i].detail <= metrics->options.detail)
+			write_family(&out, &vm_families[i], &all, format);
+	if (format == METRICS_OPENMETRICS)
+		text_string(&out, "# EOF\n");
+	text_put(&out, "", 1);
+	if (out.failed)
+		return -ENOMEM;
+	*ret_size = out.n - 1;
+	*ret = TAKE_PTR(out.bytes);
+	return 0;
+}
+
+/* ---- what a process says of itself ---- */
+
+void metrics_tool_read(struct metrics_tool *tool)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long long size, resident;
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	tool->cpu_ns = (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+	tool->resident = 0;
+	if (file && fscanf(file, "%llu %llu", &size, &resident) == 2)
+		tool->resident = resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
