@@ -154,7 +154,7 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
 	install -D -m 644 man/kvm-encstat.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/kvm-encstat.yaml.5
 	install -D -m 644 man/kvm-encstat-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/kvm-encstat-policy.5
-	install -D -m 644 man/kvm-encstat-findings.7 $(DESTDIR)$(PREFIX)/share/man/man7/kvm-encstat-findings.7
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 man/kvm-encstat-findings.7 man/kvm-encstat-metrics.7
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/kvm-encstat docs/json.md docs/capture-format.md
 
 clean:

@@ -118,6 +118,7 @@ says 'explain: nonsense' 2 "'sturm' is no finding" "$encstat" explain sturm
 equal 'cli: explain --json has the records' 8 \
 	"$("$encstat" replay $liar explain KES-001.1.1 --json 2>/dev/null | jq '.evidence | length')"
 same 'man: findings as the program has them' man/kvm-encstat-findings.7 <("$encstat" explain --manual findings)
+same 'man: metrics as the program has them' man/kvm-encstat-metrics.7 <("$encstat" explain --manual metrics)
 same 'man: settings as the program has them' man/kvm-encstat.yaml.5 <("$encstat" explain --manual settings)
 
 # Policies: what is wrong is said where it is; over captures, what they would have refused.

@@ -61,7 +61,7 @@ offered() {
 	done | sed -nE 's/^ +(-., )? *(--[a-z-]+).*/\2/p' | sort -u
 }
 
-for command in list events map top findings explain policy enforce record report replay daemon doctor; do
+for command in list events map top findings explain policy enforce record report replay metrics daemon doctor; do
 	help=$(build/kvm-encstat "$command" --help)
 	matches "man: $command has help" "$help" "^usage: kvm-encstat $command"
 	equal "man: $command has the options of its help" "$(offered "$command")" \

@@ -5,6 +5,7 @@
 #include "base/escape.h"
 #include "cli/commands.h"
 #include "cli/session.h"
+#include "metrics/metrics.h"
 #include "output/findings.h"
 #include "output/manual.h"
 
@@ -58,6 +59,16 @@ static bool is_full_id(const char *word)
 	       kind <= FINDING_KINDS;
 }
 
+/* PAGE is one of those that the option takes. */
+static void write_manual(const char *page)
+{
+	void (*write)(FILE *) = !strcmp(page, "settings")  ? settings_manual
+				: !strcmp(page, "metrics") ? metrics_manual
+							   : manual_findings;
+
+	write(stdout);
+}
+
 static int run(const struct options *options, struct error *err)
 {
 	struct reader reader = {
@@ -66,7 +77,7 @@ static int run(const struct options *options, struct error *err)
 	const struct detector *detector;
 
 	if (options->manual) {
-		(strcmp(options->manual, "settings") ? manual_findings : settings_manual)(stdout);
+		write_manual(options->manual);
 		return EXIT_DONE;
 	}
 	if (!options->id) {

@@ -162,9 +162,9 @@ FLAG(set_keep, keep)
 static int set_manual(struct options *options, const char *value, struct error *err)
 {
 	options->manual = value;
-	return !strcmp(value, "findings") || !strcmp(value, "settings")
+	return !strcmp(value, "findings") || !strcmp(value, "settings") || !strcmp(value, "metrics")
 		       ? 0
-		       : bad_value(err, "--manual", value, "it is findings or settings");
+		       : bad_value(err, "--manual", value, "it is findings, settings or metrics");
 }
 
 static int set_since(struct options *options, const char *value, struct error *err)
@@ -241,6 +241,32 @@ FLAG(set_once, once)
 FLAG(set_batch, batch)
 FLAG(set_actions, allow_actions)
 
+WORD(set_textfile, textfile)
+FLAG(set_plain, plain)
+
+static int set_detail(struct options *options, const char *value, struct error *err)
+{
+	for (int i = 0; i < METRICS_DETAILS; i++)
+		if (!strcmp(value, metrics_detail_name((enum metrics_detail)i))) {
+			options->detail = (enum metrics_detail)i;
+			return 0;
+		}
+	return bad_value(err, "--detail", value, "it is host, basic or full");
+}
+
+static int set_max_vms(struct options *options, const char *value, struct error *err)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (end == value || *end || errno || n > METRICS_VMS_MAX || *value == '-')
+		return bad_value(err, "--max-vms", value, "it is a number up to 10000");
+	options->max_vms = n;
+	return 0;
+}
+
 /* ---- the table ---- */
 
 static const struct row {
@@ -270,8 +296,8 @@ static const struct row {
 	{OPT_SEVERITY, 0, "severity", "LEVEL",
 		"at least so grave: info (default), notice, warning, critical", set_severity},
 	{OPT_CONFIG, 0, "config", "FILE", "settings, instead of " CONFIG_PATH, set_config},
-	{OPT_MANUAL, 0, "manual", "PAGE", "write kvm-encstat-findings(7), or settings: (5)",
-		set_manual},
+	{OPT_MANUAL, 0, "manual", "PAGE",
+		"write kvm-encstat-findings(7), metrics: (7), or settings: (5)", set_manual},
 	{OPT_POLICY, 'p', "policy", "PATH",
 		"a file, or a directory of files, instead of " POLICY_PATH, set_policy},
 	{OPT_KEEP, 'k', "keep", NULL, "the veto outlives this process", set_keep},
@@ -293,6 +319,15 @@ static const struct row {
 		set_speed},
 	{OPT_TOP, 0, "allow-actions", NULL, "keys that freeze and release VMs, after a question",
 		set_actions},
+	{OPT_METRICS, 0, "textfile", "PATH",
+		"write it there, for node_exporter, instead of standard output", set_textfile},
+	{OPT_METRICS, 'i', "interval", "SECONDS", "with --textfile: anew so often (default 15)",
+		set_interval},
+	{OPT_METRICS, 0, "detail", "LEVEL", "host, basic, or full (default)", set_detail},
+	{OPT_METRICS, 0, "max-vms", "N", "VMs with series of their own (default 1000)",
+		set_max_vms},
+	{OPT_METRICS, 0, "plain", NULL, "text 0.0.4, as in textfiles, instead of OpenMetrics",
+		set_plain},
 	{OPT_CAPTURE, 0, "capture", "FILE", "VMs of a capture, instead of those that run",
 		set_capture},
 	{OPT_ABI, 0, "abi", "ABI",
@@ -316,7 +351,11 @@ static const struct row {
 
 void options_init(struct options *options)
 {
-	*options = (struct options){.duration_s = -1};
+	*options = (struct options){
+		.duration_s = -1,
+		.detail = METRICS_FULL,
+		.max_vms = METRICS_VMS_DEFAULT,
+	};
 }
 
 void options_help(const struct command *command)

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "detect/finding.h"
+#include "metrics/metrics.h"
 #include "model/model.h"
 #include "picture/layout.h"
 
@@ -50,16 +51,21 @@ struct options {
 	bool findings;
 	enum severity severity; /* the least that is shown */
 	const char *since;      /* NULL: not given */
-	const char *manual;     /* the page to write; NULL: none */
-	const char *config;     /* NULL: CONFIG_PATH, if it is there */
-	const char *policy;     /* NULL: POLICY_PATH */
-	const char *ask;        /* a range to convert; NULL: not given */
+	const char *textfile;   /* NULL: standard output */
+	enum metrics_detail detail;
+	size_t max_vms;
+	bool plain;         /* text 0.0.4, not OpenMetrics */
+	const char *manual; /* the page to write; NULL: none */
+	const char *config; /* NULL: CONFIG_PATH, if it is there */
+	const char *policy; /* NULL: POLICY_PATH */
+	const char *ask;    /* a range to convert; NULL: not given */
 	enum page_state ask_to;
 	const char *args[OPTIONS_ARGS]; /* words, for a command that takes_args */
 	size_t n_args;
 	double duration_s; /* negative: not given */
 	size_t ring_bytes; /* 0: not given */
-	const char *interval, *filter, *sort, *columns, *theme, *speed, *samples; /* NULL: not given */
+	const char *interval, *filter, *sort, *columns, *theme, *speed,
+		*samples; /* NULL: not given */
 	bool once, batch, allow_actions;
 	const char *output;
 	const char *save;
@@ -102,6 +108,7 @@ enum option_bit {
 	OPT_PICTURE = 1 << 24,
 	OPT_TOP = 1 << 25,
 	OPT_REPORT = 1 << 26,
+	OPT_METRICS = 1 << 27,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,

@@ -19,6 +19,7 @@ const struct command *const commands[] = {
 	&command_record,
 	&command_report,
 	&command_replay,
+	&command_metrics,
 	&command_daemon,
 	&command_doctor,
 	NULL,

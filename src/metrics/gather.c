@@ -22,8 +22,6 @@ static void read_pages(struct figures *f, const struct vm *vm)
 {
 	f->has_memory = vm->n_memslots;
 	f->memory = vm_memory_pages(vm);
-	f->has_plane[PLANE_GUEST] = vm_has_map(vm);
-	f->has_plane[PLANE_HOST] = vm_has_host_plane(vm);
 	for (int plane = 0; plane < PLANES; plane++)
 		if (f->has_plane[plane]) {
 			f->confidence[plane] = vm_confidence(vm, (enum plane)plane);
@@ -76,7 +74,10 @@ void figures_of(
 		f->oldest_ns = model_now(model) - oldest;
 	read_lost(f, entry, vm);
 	read_findings(f, entry);
-	if (vm->alive)
+	f->has_plane[PLANE_GUEST] = vm_has_map(vm);
+	f->has_plane[PLANE_HOST] = vm_has_host_plane(vm);
+	f->alive = vm->alive;
+	if (f->alive)
 		read_pages(f, vm);
 }
 
@@ -89,11 +90,11 @@ void figures_add(struct figures *to, const struct figures *f)
 	to->memory += f->memory;
 	to->has_memory |= f->has_memory;
 	for (int plane = 0; plane < PLANES; plane++) {
-		to->has_plane[plane] |= f->has_plane[plane];
+		to->has_plane[plane] |= f->alive && f->has_plane[plane];
 		for (int state = 0; state < PAGE_STATES; state++)
 			to->pages[plane][state] += f->pages[plane][state];
 	}
-	to->vcpus += f->vm && f->vm->alive ? f->vcpus : 0;
+	to->vcpus += f->alive ? f->vcpus : 0;
 	to->resets += f->resets;
 	to->exits += f->exits;
 	to->hypercalls += f->hypercalls;
@@ -129,9 +130,9 @@ static bool is_over(struct metrics *m, const struct vm *vm)
 
 static void count_vm(struct gathered *g, const struct figures *f, const struct entry *entry)
 {
-	*(f->vm->alive ? &g->running : &g->ended) += 1;
+	*(f->alive ? &g->running : &g->ended) += 1;
 	for (int plane = 0; plane < PLANES; plane++)
-		if (f->has_plane[plane])
+		if (f->alive && f->has_plane[plane])
 			g->trusted[plane][f->confidence[plane]]++;
 	for (int kind = 0; kind < FINDING_KINDS; kind++)
 		if (entry->open[kind])
@@ -185,6 +186,7 @@ int metrics_gather(struct metrics *m, const struct metrics_view *view, struct ga
 	if (!g.vms || !other)
 		return -ENOMEM;
 	*other = *m->gone;
+	other->alive = true;
 	for (size_t i = 0; !r && i < n; i++)
 		r = gather_vm(m, &g, other, i);
 	if (r)

@@ -34,7 +34,7 @@ static const char *const head[] = {
 	"only; join them with",
 	"`* on (instance, id) group_left (uuid, type) kvm_encstat_vm_info`.",
 	"Names are other people's bytes: control characters, bytes that are not UTF-8 and",
-	"characters that change the writing direction are shown as \\exNN.",
+	"characters that change the writing direction are shown as \\xNN.",
 	"A name that changes makes new series.",
 	"All other labels have few values, which are fixed: there are no page numbers,",
 	"no addresses, no process ids in labels.",

@@ -99,6 +99,9 @@ void metrics_tool_read(struct metrics_tool *tool);
 int metrics_write(struct metrics *metrics, const struct metrics_view *view,
 	enum metrics_format format, char **ret, size_t *ret_size);
 
+/* Puts a text in the place of the file, at once: who reads it sees a whole one. */
+int metrics_write_file(const char *path, const char *bytes, size_t size, struct error *err);
+
 /* kvm-encstat-metrics(7): all families there are. */
 void metrics_manual(FILE *out);
 

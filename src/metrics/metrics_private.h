@@ -74,6 +74,7 @@ void counts_add(struct counts *counts, const struct counts *other);
 /* What one text says of a VM, or of "other". */
 struct figures {
 	const struct vm *vm; /* NULL: "other" */
+	bool alive;          /* else nothing is said of its pages */
 	struct counts counts;
 	struct ledger_totals totals;
 	uint64_t memory, pages[PLANES][PAGE_STATES]; /* frames */

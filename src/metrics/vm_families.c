@@ -22,7 +22,7 @@ static void info(FAMILY)
 
 static void vcpus(FAMILY)
 {
-	if (f->vcpus)
+	if (f->alive && f->vcpus)
 		series_number(out, family, f, f->vcpus);
 }
 
@@ -30,14 +30,14 @@ static void vcpus(FAMILY)
 
 static void memory(FAMILY)
 {
-	if (f->has_memory && (!f->vm || f->vm->alive))
+	if (f->alive && f->has_memory)
 		series_number(out, family, f, f->memory << 12);
 }
 
 static void pages(FAMILY)
 {
 	for (int plane = 0; plane < PLANES; plane++)
-		for (int state = 0; f->has_plane[plane] && state < PAGE_STATES; state++)
+		for (int state = 0; f->alive && f->has_plane[plane] && state < PAGE_STATES; state++)
 			series_number(out, family, f, f->pages[plane][state] << 12, "plane",
 				plane_name((enum plane)plane), "state",
 				page_state_name((enum page_state)state));
@@ -45,7 +45,7 @@ static void pages(FAMILY)
 
 static void confidence(FAMILY)
 {
-	for (int plane = 0; f->vm && plane < PLANES; plane++)
+	for (int plane = 0; f->vm && f->alive && plane < PLANES; plane++)
 		for (int i = 0; f->has_plane[plane] && i < CONFIDENCES; i++)
 			series_number(out, family, f, i == (int)f->confidence[plane], "plane",
 				plane_name((enum plane)plane), family->name,
@@ -77,7 +77,7 @@ static void failed(FAMILY)
 
 static void uncommitted(FAMILY)
 {
-	if (f->has_plane[PLANE_HOST] || f->totals.uncommitted)
+	if (!f->vm || f->has_plane[PLANE_HOST])
 		series_number(out, family, f, f->totals.uncommitted);
 }
 
