@@ -43,7 +43,7 @@ $(B)/bpf/%.skel.h: $(B)/bpf/%.bpf.o
 
 # ---- the C half ------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard src/base/*.c src/model/*.c src/picture/*.c src/capture/*.c src/detect/*.c src/policy/*.c src/output/*.c src/report/*.c src/top/*.c \
+SOURCES := $(wildcard src/base/*.c src/model/*.c src/picture/*.c src/capture/*.c src/detect/*.c src/policy/*.c src/config/*.c src/output/*.c src/report/*.c src/top/*.c \
 	src/audit/*.c src/metrics/*.c src/service/*.c src/cli/*.c)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 allowed() {
 	local layer=$1 bad
 	shift
-	bad=$(grep -rnE '^#include "(top|report|audit|metrics|service|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
+	bad=$(grep -rnE '^#include "(config|top|report|audit|metrics|service|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
 		grep -vE "\"($(IFS='|'; echo "$*"))/")
 	none "layers: $layer includes $*" "$bad"
 }
@@ -22,13 +22,14 @@ allowed picture base model picture
 allowed capture base model capture bpf
 allowed detect base model detect
 allowed policy base model detect policy
-allowed output base model picture detect policy output
+allowed config base model detect config
+allowed output base model picture detect policy output config
 allowed top base model picture detect policy output top
 allowed report base model picture detect policy output report
-allowed audit base model detect policy output audit
-allowed metrics base model detect policy output metrics
-allowed service base model capture detect policy output audit metrics service
-allowed cli base model picture capture detect policy output report top audit metrics service cli
+allowed audit base model detect policy output audit config
+allowed metrics base model detect policy output metrics config
+allowed service base model capture detect policy output audit metrics service config
+allowed cli base model picture capture detect policy output report top audit metrics service cli config
 none "layers: only top/screen.c uses curses" \
 	"$(grep -rlE '#include <(n?curses|term)' src | grep -v '^src/top/screen\.c$')"
 none "layers: only src/metrics uses libmicrohttpd" \

@@ -18,6 +18,7 @@ struct yaml {
 	struct yaml_node *root;
 	struct yaml_node *last; /* allocated last */
 	size_t n;
+	struct yaml_errors *errors;
 };
 
 /* What is being built. */
@@ -540,6 +541,21 @@ void yaml_free(struct yaml **pointer)
 	free(yaml->label);
 	free(yaml);
 	*pointer = NULL;
+}
+
+const char *yaml_label(const struct yaml *yaml)
+{
+	return yaml->label;
+}
+
+void yaml_tell_errors(struct yaml *yaml, struct yaml_errors *errors)
+{
+	yaml->errors = errors;
+}
+
+struct yaml_errors *yaml_errors(const struct yaml *yaml)
+{
+	return yaml->errors;
 }
 
 const struct yaml_node *yaml_root(const struct yaml *yaml)

@@ -55,6 +55,9 @@ int yaml_parse(
 /* Fits _cleanup_(). */
 void yaml_free(struct yaml **yaml);
 
+/* The file's name, as it is in errors. */
+const char *yaml_label(const struct yaml *yaml);
+
 /* Never NULL: a file without anything is a scalar that is no value. */
 const struct yaml_node *yaml_root(const struct yaml *yaml);
 
@@ -64,6 +67,17 @@ int yaml_error(const struct yaml_node *node, struct error *err, const char *form
 
 /* The same as "'KEY' wants WANTED, not 'TEXT'", in whatever form the node is. */
 int yaml_wants(const struct yaml_node *node, struct error *err, const char *wanted);
+
+/* To hear of all that is wrong with the values of a document, and not only of the first: the
+ * functions that walk go on then, tell of each, and return -EINVAL at their end. */
+struct yaml_errors {
+	void (*tell)(void *context, const struct error *err);
+	void *context;
+	size_t n; /* told so far */
+};
+void yaml_tell_errors(struct yaml *yaml, struct yaml_errors *errors);
+/* NULL: the first one ends it. */
+struct yaml_errors *yaml_errors(const struct yaml *yaml);
 
 /* Whether it is no value. */
 bool yaml_is_null(const struct yaml_node *node);

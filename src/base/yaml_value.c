@@ -131,31 +131,74 @@ int yaml_choose(const struct yaml_node *node, const char *what, const char *cons
 
 /* ---- to walk ---- */
 
+/* All that is wrong below a node, from here on. */
+struct walk {
+	struct yaml_errors *errors; /* NULL: the first one ends it */
+	size_t before;
+};
+
+static struct walk walk_begin(const struct yaml_node *node)
+{
+	struct yaml_errors *errors = yaml_errors(node->yaml);
+
+	return (struct walk){errors, errors ? errors->n : 0};
+}
+
+/* What a step returned: 0 to go on. What its own steps have told of is not told again. */
+static int walk_step(const struct walk *walk, size_t told, int r, const struct error *err)
+{
+	if (!walk->errors || r != -EINVAL)
+		return r;
+	if (walk->errors->n == told) {
+		walk->errors->n++;
+		walk->errors->tell(walk->errors->context, err);
+	}
+	return 0;
+}
+
+static int walk_end(const struct walk *walk, int r)
+{
+	return !r && walk->errors && walk->errors->n > walk->before ? -EINVAL : r;
+}
+
+static size_t walk_told(const struct walk *walk)
+{
+	return walk->errors ? walk->errors->n : 0;
+}
+
 int yaml_each_pair(
 	const struct yaml_node *mapping, yaml_pair_fn fn, void *context, struct error *err)
 {
+	struct walk walk = walk_begin(mapping);
 	int r = 0;
 
 	if (yaml_is_null(mapping))
 		return 0;
 	if (mapping->type != YAML_MAPPING)
 		return yaml_wants(mapping, err, "a mapping (lines of 'key: value')");
-	for (const struct yaml_node *key = mapping->first; key && !r; key = key->next)
-		r = fn(context, key, key->value, err);
-	return r;
+	for (const struct yaml_node *key = mapping->first; key && !r; key = key->next) {
+		size_t told = walk_told(&walk);
+
+		r = walk_step(&walk, told, fn(context, key, key->value, err), err);
+	}
+	return walk_end(&walk, r);
 }
 
 int yaml_each_item(const struct yaml_node *list, yaml_item_fn fn, void *context, struct error *err)
 {
+	struct walk walk = walk_begin(list);
 	int r = 0;
 
 	if (yaml_is_null(list))
 		return 0;
 	if (list->type != YAML_LIST)
 		return yaml_wants(list, err, "a list (lines of '- item')");
-	for (const struct yaml_node *item = list->first; item && !r; item = item->next)
-		r = fn(context, item, err);
-	return r;
+	for (const struct yaml_node *item = list->first; item && !r; item = item->next) {
+		size_t told = walk_told(&walk);
+
+		r = walk_step(&walk, told, fn(context, item, err), err);
+	}
+	return walk_end(&walk, r);
 }
 
 const struct yaml_node *yaml_find(const struct yaml_node *mapping, const char *key)

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define LOOP_NS 10000000ull
+
 int daemon_event(struct daemon *daemon, const struct event *event)
 {
 	(void)daemon;
@@ -50,14 +52,24 @@ static void tell_status(struct daemon *daemon)
 		notify_status(&daemon->notify, "waiting for KVM's modules");
 }
 
-int daemon_turn(struct daemon *daemon, struct error *err)
+/* What else has come; but no flood of requests keeps us from the ring. */
+static int run_loop(struct daemon *daemon, uint64_t now)
 {
 	int r;
 
-	notify_turn(&daemon->notify, clock_now_ns());
 	do {
 		r = sd_event_run(daemon->loop, 0);
-	} while (r > 0);
+	} while (r > 0 && clock_now_ns() - now < LOOP_NS);
+	return r;
+}
+
+int daemon_turn(struct daemon *daemon, struct error *err)
+{
+	uint64_t now = clock_now_ns();
+	int r;
+
+	notify_turn(&daemon->notify, now);
+	r = run_loop(daemon, now);
 	if (r < 0)
 		return error_set(err, r, "the event loop failed: %s", strerror(-r));
 	tell_status(daemon);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "config/config.h"
 #include "detect/finding.h"
 #include "metrics/metrics.h"
 #include "model/model.h"
@@ -77,7 +78,6 @@ struct options {
 };
 
 #define POLICY_PATH "/etc/kvm-encstat/policy.d"
-#define CONFIG_PATH "/etc/kvm-encstat/kvm-encstat.yaml"
 
 /* The options a command may take, as bits. */
 enum option_bit {

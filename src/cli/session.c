@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "cli/session_private.h"
+#include "config/config.h"
 
 static bool terminal_is_utf8(void)
 {
@@ -37,20 +38,11 @@ static int on_finding(void *context, const struct finding *finding, enum finding
 
 int session_settings(const struct options *options, struct settings **ret, struct error *err)
 {
-	_cleanup_(settings_free) struct settings *settings = NULL;
-	const char *path = options->config ?: CONFIG_PATH;
-	int r = settings_new(&settings);
+	_cleanup_(config_free) struct config *config = NULL;
+	int r = config_load(&config, options->config, err);
 
-	if (r)
-		return error_set(err, r, "out of memory");
-	if (options->config || !access(path, F_OK))
-		r = settings_load(settings, path, err);
-	if (r == -ENOENT) {
-		error_set(err, r, "there is no file %s", path);
-		error_advise(err, "kvm-encstat.yaml(5) says what is in it");
-	}
 	if (!r)
-		*ret = TAKE_PTR(settings);
+		*ret = TAKE_PTR(config->settings);
 	return r;
 }
 

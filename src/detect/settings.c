@@ -48,6 +48,8 @@ void settings_free(struct settings **pointer)
 		return;
 	for (size_t i = 0; i < settings->n_texts; i++)
 		free(settings->texts[i]);
+	for (size_t i = 0; i < settings->n_files; i++)
+		free(settings->files[i]);
 	free(settings);
 	*pointer = NULL;
 }

@@ -62,6 +62,26 @@ static int read_value(const struct yaml_node *node, const struct setting *settin
 	}
 }
 
+/* ---- where it is written ---- */
+
+static struct setting_place place_of(const struct settings *settings, const struct yaml_node *node)
+{
+	return (struct setting_place){(uint16_t)(settings->n_files - 1), node->line};
+}
+
+static int add_file(struct settings *settings, const struct yaml *yaml, struct error *err)
+{
+	char *label;
+
+	if (settings->n_files == SETTINGS_FILES)
+		return yaml_error(yaml_root(yaml), err, "more than %d files", SETTINGS_FILES);
+	label = strdup(yaml_label(yaml));
+	if (!label)
+		return error_set(err, -ENOMEM, "out of memory");
+	settings->files[settings->n_files++] = label;
+	return 0;
+}
+
 /* ---- findings: ---- */
 
 struct load {
@@ -86,7 +106,7 @@ struct section {
 	/* What was said of a type; `enabled` is the last one. */
 	bool pinned[SETTINGS_TYPES][SETTINGS_MAX + 1];
 };
-#define ENABLED SETTINGS_MAX
+#define ENABLED SETTING_ENABLED
 
 static struct words words_of(const struct detector *detector, bool typed)
 {
@@ -120,6 +140,7 @@ static int read_enabled(struct section *section, const struct yaml_node *value, 
 	for (size_t type = 0; type < SETTINGS_TYPES && !r; type++) {
 		if (!concerns(section, type, ENABLED))
 			continue;
+		settings->from[type][section->kind][ENABLED] = place_of(settings, value);
 		if (enabled)
 			settings->enabled[type] |= ON(section->kind);
 		else
@@ -136,8 +157,10 @@ static int read_setting(
 	int r = read_value(value, &detectors[section->kind]->settings[which], &number, err);
 
 	for (size_t type = 0; type < SETTINGS_TYPES && !r; type++)
-		if (concerns(section, type, which))
+		if (concerns(section, type, which)) {
 			settings->values[type][section->kind][which] = number;
+			settings->from[type][section->kind][which] = place_of(settings, value);
+		}
 	return r;
 }
 
@@ -306,6 +329,7 @@ static int read_sacred_item(void *context, const struct yaml_node *node, struct 
 		item.sacred.name = item.range;
 	if (keep_text(settings, &item.sacred.name) || keep_text(settings, &item.sacred.vm))
 		return error_set(err, -ENOMEM, "out of memory");
+	settings->sacred_from[settings->n_sacred] = place_of(settings, node);
 	settings->sacred[settings->n_sacred++] = item.sacred;
 	return 0;
 }
@@ -336,10 +360,21 @@ static void drop_defaults(struct settings *settings)
 	settings->n_sacred -= settings->n_defaults;
 	memmove(settings->sacred, settings->sacred + settings->n_defaults,
 		settings->n_sacred * sizeof(settings->sacred[0]));
+	memmove(settings->sacred_from, settings->sacred_from + settings->n_defaults,
+		settings->n_sacred * sizeof(settings->sacred_from[0]));
 	settings->n_defaults = 0;
 }
 
 /* ---- the file ---- */
+
+/* config/config.h reads it. */
+static int pass_over(void *context, const struct yaml_node *value, struct error *err)
+{
+	(void)context;
+	(void)value;
+	(void)err;
+	return 0;
+}
 
 static int read_root(struct load *load, const struct yaml_node *root, struct error *err)
 {
@@ -347,6 +382,9 @@ static int read_root(struct load *load, const struct yaml_node *root, struct err
 		{"findings", read_findings, false},
 		{"sacred", note_sacred, false},
 		{"sacred_defaults", read_sacred_defaults, false},
+		{"daemon", pass_over, false},
+		{"audit", pass_over, false},
+		{"metrics", pass_over, false},
 	};
 	int r = yaml_each_field(root, fields, ARRAY_SIZE(fields), load, err);
 
@@ -359,7 +397,7 @@ static int read_root(struct load *load, const struct yaml_node *root, struct err
 }
 
 /* All of it or nothing. */
-static int take(struct settings *settings, const struct yaml *yaml, struct error *err)
+int settings_take(struct settings *settings, const struct yaml *yaml, struct error *err)
 {
 	_cleanup_free_ struct settings *copy = malloc(sizeof(*copy));
 	struct load load = {.settings = copy};
@@ -368,13 +406,17 @@ static int take(struct settings *settings, const struct yaml *yaml, struct error
 	if (!copy)
 		return error_set(err, -ENOMEM, "out of memory");
 	*copy = *settings;
-	r = read_root(&load, yaml_root(yaml), err);
+	r = add_file(copy, yaml, err);
+	if (!r)
+		r = read_root(&load, yaml_root(yaml), err);
 	if (!r) {
 		*settings = *copy;
 		return 0;
 	}
 	while (copy->n_texts > settings->n_texts)
 		free(copy->texts[--copy->n_texts]);
+	while (copy->n_files > settings->n_files)
+		free(copy->files[--copy->n_files]);
 	return r;
 }
 
@@ -384,7 +426,7 @@ int settings_parse(struct settings *settings, const char *label, const void *tex
 	_cleanup_(yaml_free) struct yaml *yaml = NULL;
 	int r = yaml_parse(&yaml, label, text, size, err);
 
-	return r < 0 ? r : take(settings, yaml, err);
+	return r < 0 ? r : settings_take(settings, yaml, err);
 }
 
 int settings_load(struct settings *settings, const char *path, struct error *err)
@@ -392,5 +434,5 @@ int settings_load(struct settings *settings, const char *path, struct error *err
 	_cleanup_(yaml_free) struct yaml *yaml = NULL;
 	int r = yaml_open(&yaml, path, err);
 
-	return r < 0 ? r : take(settings, yaml, err);
+	return r < 0 ? r : settings_take(settings, yaml, err);
 }
