@@ -56,13 +56,14 @@ options_of() {
 offered() {
 	local command
 	[ "$1" = policy ] && set -- policy\ {check,test,diff,show,explain,loaded,release,freeze,baseline}
+	[ "$1" = config ] && set -- config\ {check,show}
 	for command; do
 		# shellcheck disable=SC2086 # two words
 		build/kvm-encstat $command --help
 	done | sed -nE 's/^ +(-., )? *(--[a-z-]+).*/\2/p' | sort -u
 }
 
-for command in list events map top findings explain policy enforce record report replay metrics daemon doctor; do
+for command in list events map top findings explain policy enforce record report replay metrics daemon config doctor; do
 	help=$(build/kvm-encstat "$command" --help)
 	matches "man: $command has help" "$help" "^usage: kvm-encstat $command"
 	equal "man: $command has the options of its help" "$(offered "$command")" \

@@ -11,7 +11,6 @@
 #include "output/config.h"
 #include "policy/policy.h"
 
-/* The first few words of it may be a path. */
 static const char *path_of(const struct options *options)
 {
 	return options->n_args ? options->args[0] : options->config;
@@ -48,13 +47,15 @@ static int run_check(const struct options *options, struct error *err)
 
 static const struct command command_check = {
 	.name = "config check",
-	.arguments = "[--config FILE]",
+	.arguments = "[FILE]",
 	.summary = "whether the configuration is right",
 	.text = "Reads " CONFIG_PATH " and its drop-ins, conf.d/*.yaml beside it, or\n"
 		"another file and those beside that. All that is wrong is said, each with file, "
 		"line and column;\n"
 		"exit status 1 then.",
 	.options = OPT_CONFIG,
+	.takes_args = 1,
+	.may_lack_args = true,
 	.run = run_check,
 };
 
@@ -75,12 +76,14 @@ static int run_show(const struct options *options, struct error *err)
 
 static const struct command command_show = {
 	.name = "config show",
-	.arguments = "[--config FILE] [--json]",
+	.arguments = "[FILE] [--json]",
 	.summary = "what holds, and which line of which file says it",
 	.text = "Prints all that the files and the drop-ins together say, defaults included, as "
 		"YAML that means\n"
 		"the same; each value has the place beside it where it is written.",
 	.options = OPT_CONFIG | OPT_JSON,
+	.takes_args = 1,
+	.may_lack_args = true,
 	.run = run_show,
 };
 

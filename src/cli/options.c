@@ -469,7 +469,7 @@ static int parse_words(struct options *options, const struct command *command, i
 			continue;
 		}
 		if (value == -1)
-			return options->n_args == command->takes_args
+			return options->n_args == command->takes_args || command->may_lack_args
 				       ? 0
 				       : usage(err, command, "wants", command->arguments);
 		if (value == 'h') {

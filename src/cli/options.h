@@ -124,7 +124,8 @@ struct command {
 	unsigned int options;
 	bool takes_vm;
 	bool takes_id;      /* of a finding */
-	size_t takes_args;  /* so many words, no more and no less */
+	size_t takes_args;  /* so many words, no more ... */
+	bool may_lack_args; /* ... and, without this, no less */
 	bool takes_command; /* after -- */
 	bool takes_words;   /* parses its words itself */
 	bool replays;       /* may follow `replay FILE` */

@@ -21,6 +21,7 @@ const struct command *const commands[] = {
 	&command_replay,
 	&command_metrics,
 	&command_daemon,
+	&command_config,
 	&command_doctor,
 	NULL,
 };

@@ -31,11 +31,12 @@ static uint64_t *number_of(const struct config *config, const struct config_key 
 static int read_text(struct config *config, const struct config_key *key,
 	const struct yaml_node *node, struct error *err)
 {
+	bool empty = yaml_is_null(node) || (node->type == YAML_SCALAR && !*node->text);
 	const char *text = "";
 	char *copy;
 	int r = 0;
 
-	if (key->min || !yaml_is_null(node))
+	if (key->min || !empty)
 		r = yaml_get_string(node, key->max, &text, err);
 	if (r < 0)
 		return r;
@@ -127,31 +128,28 @@ static int read_key(void *context, const struct yaml_node *key, const struct yam
 	return r;
 }
 
-static int read_section(struct config *config, const struct yaml *yaml, const char *name,
+/* The detectors' own reader knows which keys there may be. */
+static int read_section(void *context, const struct yaml_node *key, const struct yaml_node *value,
 	struct error *err)
 {
-	struct section section = {config, name};
-	const struct yaml_node *node = yaml_find(yaml_root(yaml), name);
+	struct section section = {context, key->text};
 
-	return node ? yaml_each_pair(node, read_key, &section, err) : 0;
-}
-
-static bool is_new_section(size_t row)
-{
-	return !row || strcmp(config_keys[row].section, config_keys[row - 1].section) != 0;
+	for (size_t i = 0; i < config_n_keys; i++)
+		if (!strcmp(config_keys[i].section, key->text))
+			return yaml_each_pair(value, read_key, &section, err);
+	return 0;
 }
 
 /* The detectors' first: they know of all sections, and remember the file. */
 static int take(struct config *config, const struct yaml *yaml, struct error *err)
 {
-	struct yaml_errors *errors = yaml_errors(yaml);
-	int first = settings_take(config->settings, yaml, err), r = 0;
+	int first = settings_take(config->settings, yaml, err), r;
 
-	if (first && !errors)
+	if (first && !yaml_errors(yaml))
 		return first;
-	for (size_t i = 0; i < config_n_keys && (!r || errors); i++)
-		if (is_new_section(i))
-			r = read_section(config, yaml, config_keys[i].section, err) ?: r;
+	r = yaml_root(yaml)->type == YAML_MAPPING
+		    ? yaml_each_pair(yaml_root(yaml), read_section, config, err)
+		    : 0;
 	return first ?: r;
 }
 

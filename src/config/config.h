@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The configuration: kvm-encstat.yaml, and over it the drop-ins in conf.d beside it, in the order of
- * their names; detectors' settings are in it, too. One row of config_keys[] for each key of the other
- * sections: reading, checking, showing and the manual all come from there.
+ * The configuration: kvm-encstat.yaml, and over it the drop-ins in conf.d beside it, in the order
+ * of their names; detectors' settings are in it, too. One row of config_keys[] for each key of the
+ * other sections: reading, checking, showing and the manual all come from there.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -43,16 +43,16 @@ struct config {
 	char *audit_file;
 	/* metrics: */
 	char *textfile;
-	uint64_t textfile_interval;
+	uint64_t textfile_interval, metrics_detail, metrics_max_vms;
 
-	struct settings *settings;   /* the detectors'; has the files, too */
+	struct settings *settings;    /* the detectors'; has the files, too */
 	struct setting_place *places; /* [key of config_keys] */
 };
 
 struct config_key {
 	const char *section, *name;
 	enum config_type type;
-	size_t offset; /* in struct config */
+	size_t offset;     /* in struct config */
 	const char *usual; /* the default, as it is written; "": nothing */
 	uint64_t min, max;
 	const char *words[4];
@@ -69,8 +69,8 @@ int config_load(struct config **ret, const char *path, struct error *err);
 
 /* The same, but tells of all that is wrong, also of several files. -EINVAL: something was. */
 struct yaml_errors;
-int config_check(struct config **ret, const char *path, struct yaml_errors *errors,
-	struct error *err);
+int config_check(
+	struct config **ret, const char *path, struct yaml_errors *errors, struct error *err);
 
 /* From memory, over defaults, as the only file: label stands for it. */
 int config_parse(
@@ -80,8 +80,7 @@ int config_parse(
 void config_free(struct config **config);
 
 /* Whether both have the same value there. */
-bool config_equal(
-	const struct config *a, const struct config *b, const struct config_key *key);
+bool config_equal(const struct config *a, const struct config *b, const struct config_key *key);
 
 /* "FILE:LINE", or "default". */
 const char *config_place(

@@ -44,5 +44,9 @@ const struct config_key config_keys[] = {
 		"a file for node_exporter, in its directory of *.prom; nothing: none"},
 	{"metrics", "interval", CONFIG_TIME, AT(textfile_interval), "15s", SECOND, 3600 * SECOND,
 		{}, true, "how often that is written"},
+	{"metrics", "detail", CONFIG_WORD, AT(metrics_detail), "full", 0, 2,
+		{"host", "basic", "full"}, true, "how much is said of each VM"},
+	{"metrics", "max_vms", CONFIG_COUNT, AT(metrics_max_vms), "1000", 0, 10000, {}, true,
+		"of so many VMs; the others are in the sums"},
 };
 const size_t config_n_keys = ARRAY_SIZE(config_keys);

@@ -43,9 +43,9 @@ static inline size_t settings_type(uint32_t type)
 	return type < KES_VM_TYPE_MAX ? type : KES_VM_TYPE_MAX;
 }
 
-/* Reads a configuration file over them; its sections daemon, audit and metrics are config/config.h's.
- * The error says file:line:column, and nothing is changed
- * then. A second file adds to the first. -ENOENT, with err as it was: there is no such file. */
+/* Reads a configuration file over them; its sections daemon, audit and metrics are
+ * config/config.h's. The error says file:line:column, and nothing is changed then. A second file
+ * adds to the first. -ENOENT, with err as it was: there is no such file. */
 int settings_load(struct settings *settings, const char *path, struct error *err);
 
 /* The same of what is parsed already. */

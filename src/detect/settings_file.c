@@ -339,9 +339,10 @@ static int note_sacred(void *context, const struct yaml_node *value, struct erro
 {
 	struct load *load = context;
 
-	(void)err;
 	load->sacred = value;
-	return 0;
+	return value->type == YAML_LIST || yaml_is_null(value)
+		       ? 0
+		       : yaml_wants(value, err, "a list (lines of '- item')");
 }
 
 static int read_sacred_defaults(void *context, const struct yaml_node *value, struct error *err)
@@ -388,12 +389,13 @@ static int read_root(struct load *load, const struct yaml_node *root, struct err
 	};
 	int r = yaml_each_field(root, fields, ARRAY_SIZE(fields), load, err);
 
-	if (r < 0)
+	if (r < 0 && !yaml_errors(root->yaml))
 		return r;
 	if (load->no_defaults)
 		drop_defaults(load->settings);
-	return load->sacred ? yaml_each_item(load->sacred, read_sacred_item, load->settings, err)
-			    : 0;
+	if (!load->sacred)
+		return r;
+	return yaml_each_item(load->sacred, read_sacred_item, load->settings, err) ?: r;
 }
 
 /* All of it or nothing. */

@@ -19,6 +19,16 @@ static const void *field(const struct config *config, const struct config_key *k
 	return (const char *)config + key->offset;
 }
 
+static bool is_text(const struct config_key *key)
+{
+	return key->type == CONFIG_TEXT || key->type == CONFIG_FILE;
+}
+
+static const char *text_of(const struct config *config, const struct config_key *key)
+{
+	return *(char *const *)field(config, key);
+}
+
 /* In quotes where YAML could take it for something else. */
 static const char *quoted(const char *value, char *text, size_t size)
 {
@@ -48,9 +58,8 @@ void config_value(
 	char buffer[SETTING_TEXT_SIZE], shown[ESCAPED_SIZE(1024)];
 	uint64_t number;
 
-	if (key->type == CONFIG_TEXT || key->type == CONFIG_FILE) {
-		quoted(escape(*(char *const *)field(config, key), shown, sizeof(shown)), text,
-			size);
+	if (is_text(key)) {
+		quoted(escape(text_of(config, key), shown, sizeof(shown)), text, size);
 		return;
 	}
 	number = *(const uint64_t *)field(config, key);
@@ -75,7 +84,8 @@ static const char *value_of(enum unit unit, uint64_t value, char buffer[SETTING_
 
 /* One value: of a section; of a kind of findings, for all VM types (NULL) or for one. */
 struct shown {
-	const char *section, *kind, *type, *name, *value;
+	const char *section, *kind, *type, *name, *value; /* value as YAML has it ... */
+	const char *text;                                 /* ... and, if it is a text, as it is */
 	const struct setting_place *place;
 };
 
@@ -83,7 +93,8 @@ struct writer {
 	FILE *out;
 	const struct config *config;
 	void (*write)(struct writer *writer, const struct shown *shown);
-	const char *section, *kind, *type; /* of the last one */
+	const char *section, *kind; /* of the last one */
+	char type[16];
 };
 
 static void write_sections(struct writer *writer)
@@ -94,8 +105,14 @@ static void write_sections(struct writer *writer)
 		const struct config_key *key = &config_keys[i];
 
 		config_value(writer->config, key, value, sizeof(value));
-		writer->write(writer, &(struct shown){key->section, NULL, NULL, key->name, value,
-					      &writer->config->places[i]});
+		writer->write(
+			writer, &(struct shown){
+					.section = key->section,
+					.name = key->name,
+					.value = value,
+					.text = is_text(key) ? text_of(writer->config, key) : NULL,
+					.place = &writer->config->places[i],
+				});
 	}
 }
 
@@ -107,8 +124,7 @@ static const char *setting_value(const struct settings *settings, size_t type, i
 {
 	if (i == SETTING_ENABLED)
 		return settings->enabled[type] & ON(kind) ? "yes" : "no";
-	return value_of(
-		detectors[kind]->settings[i].unit, settings->values[type][kind][i], buffer);
+	return value_of(detectors[kind]->settings[i].unit, settings->values[type][kind][i], buffer);
 }
 
 static bool same_place(const struct setting_place *a, const struct setting_place *b)
@@ -130,10 +146,14 @@ static void write_setting(struct writer *writer, int kind, int i, size_t type)
 		!strcmp(value, setting_value(settings, ANY_TYPE, kind, i, general)))
 		return;
 	writer->write(writer,
-		&(struct shown){"findings", detector->name,
-			type == ANY_TYPE ? NULL : vm_type_name((uint32_t)type, name),
-			i == SETTING_ENABLED ? "enabled" : detector->settings[i].name, value,
-			place});
+		&(struct shown){
+			.section = "findings",
+			.kind = detector->name,
+			.type = type == ANY_TYPE ? NULL : vm_type_name((uint32_t)type, name),
+			.name = i == SETTING_ENABLED ? "enabled" : detector->settings[i].name,
+			.value = value,
+			.place = place,
+		});
 }
 
 static void write_detector(struct writer *writer, int kind, size_t type)
@@ -184,15 +204,18 @@ static void write_text(struct writer *writer, const struct shown *shown)
 		fprintf(writer->out, "%s:\n", shown->section);
 	if (shown->kind && new_kind)
 		fprintf(writer->out, "  %s:\n", shown->kind);
-	if (shown->type && (new_kind || !writer->type))
+	if (shown->type && (new_kind || !*writer->type))
 		fprintf(writer->out, "    types:\n");
-	if (shown->type && (new_kind || differs(shown->type, writer->type)))
+	if (shown->type && (new_kind || strcmp(shown->type, writer->type)))
 		fprintf(writer->out, "      %s:\n", shown->type);
-	write_line(writer, shown->type ? 8 : shown->kind ? 4 : 2, shown->name, shown->value,
-		shown->place);
+	write_line(writer,
+		shown->type   ? 8
+		: shown->kind ? 4
+			      : 2,
+		shown->name, shown->value, shown->place);
 	writer->section = shown->section;
 	writer->kind = shown->kind;
-	writer->type = shown->type ? "" : NULL;
+	snprintf(writer->type, sizeof(writer->type), "%s", shown->type ?: "");
 }
 
 static void write_sacred(FILE *out, const struct config *config)
@@ -239,9 +262,9 @@ static void write_json(struct writer *writer, const struct shown *shown)
 		shown->type ? "." : "", shown->name);
 	json_add_string(object, "schema", "kvm-encstat.config/1");
 	json_add_string(object, "key", key);
-	json_add_string(object, "value", shown->value);
-	json_add_string(object, "from",
-		config_place(writer->config, shown->place, where, sizeof(where)));
+	json_add_string(object, "value", shown->text ?: shown->value);
+	json_add_string(
+		object, "from", config_place(writer->config, shown->place, where, sizeof(where)));
 	json_line(writer->out, object);
 }
 

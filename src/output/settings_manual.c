@@ -2,7 +2,10 @@
 /* man/kvm-encstat.yaml.5: what is said of each setting comes from the detectors' own tables. */
 #include "output/manual.h"
 
+#include <string.h>
+
 #include "base/cleanup.h"
+#include "config/config.h"
 #include "detect/settings.h"
 
 /* Lines of a text as lines of roff. */
@@ -21,11 +24,12 @@ static void paragraphs(FILE *out, const char *const *lines, size_t n)
 
 static const char *const head[] = {
 	".SH NAME",
-	"kvm-encstat.yaml - what kvm-encstat takes for suspicious",
+	"kvm-encstat.yaml - configuration of kvm-encstat",
 	".SH DESCRIPTION",
-	"This file changes the settings of the detectors that make findings,",
-	"see",
-	".BR kvm\\-encstat\\-findings (7).",
+	"This file has the settings of the detectors that make findings, see",
+	".BR kvm\\-encstat\\-findings (7),",
+	"which all commands go by, and those of the service,",
+	".BR kvm\\-encstat\\-daemon (8).",
 	"It may be left out, and so may each part of it: then defaults hold, which are below, each",
 	"with the reason for its value.",
 	".PP",
@@ -34,6 +38,19 @@ static const char *const head[] = {
 	"What is not known, or out of bounds, is an error that names file, line and column; then",
 	"nothing of the file is used.",
 	"The order of keys does not matter.",
+	".PP",
+	"Drop-ins,",
+	".IR conf.d/*.yaml",
+	"beside the file, are read after it in the order of their names, byte by byte; each adds "
+	"to",
+	"what was read before, and what it says wins.",
+	"`kvm-encstat config check` says all that is wrong with them, `kvm-encstat config show`",
+	"what holds, and which line of which file says so.",
+	".PP",
+	"The daemon reads them anew at SIGHUP (`systemctl reload kvm-encstat`). What is wrong then",
+	"is said, and all stays as it was. Keys that are marked below need a restart: that is "
+	"said,",
+	"too, and the rest is taken.",
 	".SH KEYS",
 	".TP",
 	".B findings:",
@@ -116,6 +133,9 @@ static const char *const tail[] = {
 	".TP",
 	".I /etc/kvm\\-encstat/kvm\\-encstat.yaml",
 	"is read if it is there, and if `--config` names no other file.",
+	".TP",
+	".I /etc/kvm\\-encstat/conf.d/*.yaml",
+	"are read after it.",
 	".SH EXAMPLES",
 	".nf",
 	"findings:",
@@ -136,10 +156,46 @@ static const char *const tail[] = {
 	".fi",
 	".SH SEE ALSO",
 	".BR kvm\\-encstat (8),",
+	".BR kvm\\-encstat\\-config (8),",
+	".BR kvm\\-encstat\\-daemon (8),",
 	".BR kvm\\-encstat\\-findings (7)",
 };
 
 /* ---- the parts that are made ---- */
+
+static void write_key(FILE *out, const struct config_key *key)
+{
+	char words[128] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(key->words) && key->words[i]; i++)
+		snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s`%s`",
+			i ? ", " : "", key->words[i]);
+	fputs(".TP\n.B ", out);
+	manual_roff(out, key->name, false);
+	fprintf(out, ": \\fI");
+	manual_roff(out, *key->usual ? key->usual : "(nothing)", false);
+	fputs("\\fP\n", out);
+	manual_roff(out, key->help, true);
+	if (*words) {
+		fputs(": ", out);
+		manual_roff(out, words, false);
+	}
+	fprintf(out, ".%s\n", key->live ? "" : " Needs a restart.");
+}
+
+/* The sections of the service, with their defaults. */
+static void write_sections(FILE *out)
+{
+	for (size_t i = 0; i < config_n_keys; i++) {
+		const struct config_key *key = &config_keys[i];
+
+		if (!i || strcmp(key->section, config_keys[i - 1].section))
+			fprintf(out, "%s.TP\n.B %s:\nA mapping, with these defaults:\n.RS\n",
+				i ? ".RE\n" : "", key->section);
+		write_key(out, key);
+	}
+	fputs(".RE\n", out);
+}
 
 static void write_types(FILE *out)
 {
@@ -249,6 +305,7 @@ void settings_manual(FILE *out)
 	write_types(out);
 	paragraphs(out, sacred_head, ARRAY_SIZE(sacred_head));
 	write_sacred_defaults(out);
+	write_sections(out);
 	paragraphs(out, values, ARRAY_SIZE(values));
 	for (int kind = 0; kind < FINDING_KINDS; kind++)
 		write_detector(out, detectors[kind]);

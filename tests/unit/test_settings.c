@@ -368,7 +368,7 @@ static void test_load(void **state)
 	assert_int_equal(settings->values[KES_VM_SEV][FINDING_STORM][SETTING_COUNT], 3);
 	unlink(path);
 	assert_int_equal(settings_load(settings, "/", &err), -EISDIR);
-	before->n_texts = 0; /* they are the other one's */
+	before->n_texts = before->n_files = 0; /* they are the other one's */
 }
 
 /* ---- what is wrong, and where ---- */
