@@ -4,7 +4,8 @@
 #   make check      deps, build, all tests
 #   make demo       deps, build, a real guest in the lab
 #   make bench      what it costs, beside its peers
-#   make install    DESTDIR= PREFIX=/usr/local
+#   make install    DESTDIR= PREFIX=/usr/local SYSCONFDIR=/etc
+#   make deb        Debian packages, in build/deb
 #   V=1 shows the commands
 
 VERSION := 0.1.0
@@ -26,7 +27,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check demo bench install clean deps unit guest fuzzers format
+.PHONY: all check demo bench clean deps unit guest fuzzers format
 
 # ---- the kernel half -------------------------------------------------------------------------------
 
@@ -149,13 +150,7 @@ deps:
 
 .PHONY: packages
 
-install: all
-	install -D -m 755 $(B)/kvm-encstat $(DESTDIR)$(PREFIX)/sbin/kvm-encstat
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
-	install -D -m 644 man/kvm-encstat.yaml.5 $(DESTDIR)$(PREFIX)/share/man/man5/kvm-encstat.yaml.5
-	install -D -m 644 man/kvm-encstat-policy.5 $(DESTDIR)$(PREFIX)/share/man/man5/kvm-encstat-policy.5
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 man/kvm-encstat-findings.7 man/kvm-encstat-metrics.7
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/kvm-encstat docs/json.md docs/capture-format.md
+include install.mk
 
 clean:
 	rm -rf $(B)
@@ -163,4 +158,4 @@ clean:
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h' | grep -v vmlinux.h)
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/deb -prune -o -type f -name '*.d' -print 2>/dev/null)

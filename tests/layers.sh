@@ -42,7 +42,7 @@ equal "layers: nothing but main.c has a main()" src/cli/main.c "$(grep -rlE '^in
 none "layers: nothing calls exit()" "$(grep -rnE '[^_]exit\(' src | grep -vE '_exit\(|[a-z]_exit')"
 
 none "spdx: in each file" "$(git ls-files 2>/dev/null | grep -vE \
-	'^LICENSE$|^docs/.*\.(svg|png)$|^tests/fuzz/corpus/|^tests/golden/.*\.(ke|out|truth)$' |
+	'^LICENSE$|^debian/(changelog|source/format|.*\.(install|dkms))$|^docs/.*\.(svg|png)$|^tests/fuzz/corpus/|^tests/golden/.*\.(ke|out|truth)$' |
 	while read -r file; do grep -q 'SPDX-License-Identifier: GPL-2.0-only' "$file" || echo "$file"; done)"
 none "source: no unbounded string functions" \
 	"$(grep -rnE '\b(atoi|strcpy|strcat|sprintf|gets)\(' src)"
