@@ -61,6 +61,24 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 		f->values[MOST] = MAX(f->values[MOST], row->n);
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct again *again = state;
+
+	for (size_t i = 0; i < VCPUS; i++) {
+		struct row *row = &again->rows[i];
+
+		CODE(codec, row->n);
+		if (!row->n)
+			continue;
+		CODE(codec, row->gpa);
+		CODE(codec, row->npages);
+		CODE(codec, row->vcpu);
+		CODE(codec, row->to);
+	}
+	CODE(codec, again->begun);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
@@ -93,6 +111,7 @@ const struct detector detect_again = {
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
 	.needs = TRAIT_AWAITED,
 	.state_size = sizeof(struct again),
+	.code_state = code_state,
 	.on_event = on_event,
 	.describe = describe,
 };

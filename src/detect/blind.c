@@ -70,6 +70,15 @@ static void on_tick(struct watch *watch, void *state)
 	f->values[SEEN] = known;
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct blind *blind = state;
+
+	CODE(codec, blind->exits);
+	CODE(codec, blind->tainted);
+	CODE(codec, blind->excused);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	uint64_t flags = f->values[FLAGS];
@@ -110,6 +119,7 @@ const struct detector detect_blind = {
 		},
 	.events = ON(EVENT_HOST),
 	.state_size = sizeof(struct blind),
+	.code_state = code_state,
 	.on_event = on_event,
 	.on_tick = on_tick,
 	.describe = describe,

@@ -159,6 +159,18 @@ static void on_tick(struct watch *watch, void *state)
 		end_interval(watch, budget);
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct budget *budget = state;
+
+	CODE(codec, budget->since_ns);
+	CODE(codec, budget->shared);
+	CODE(codec, budget->first);
+	CODE(codec, budget->growing);
+	CODE(codec, budget->released);
+	CODE(codec, budget->resets);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size, "%llu MiB are shared", (unsigned long long)f->values[SHARED] / 256);
@@ -214,6 +226,7 @@ const struct detector detect_budget = {
 	.events = ON(EVENT_CONVERTED),
 	.needs = TRAIT_TO_PRIVATE,
 	.state_size = sizeof(struct budget),
+	.code_state = code_state,
 	.on_event = on_event,
 	.on_tick = on_tick,
 	.describe = describe,

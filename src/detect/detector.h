@@ -7,6 +7,7 @@
 #ifndef DETECT_DETECTOR_H
 #define DETECT_DETECTOR_H
 
+#include "base/codec.h"
 #include "detect/finding.h"
 #include "model/model.h"
 
@@ -55,6 +56,9 @@ struct setting {
 	[SETTING_QUIET] = {"quiet", UNIT_TIME, quiet_ns,                                           \
 		"a case after this time is a new finding", {}, false}
 
+/* For code_state(): an event that waits in it. */
+void detect_code_event(struct codec *codec, struct event *event);
+
 /* For describe(): appends to text, which begins as "". */
 void say(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -97,6 +101,8 @@ struct detector {
 	uint32_t events; /* ON() of the kinds it wants */
 	uint32_t needs;  /* traits: of EVENT_CONVERTED it wants only those that have all of them */
 	size_t state_size; /* bytes for each VM, zeroed, its own */
+	/* To bytes and back: names each field of the state. NULL only where there is none. */
+	void (*code_state)(struct codec *codec, void *state);
 	void (*on_event)(struct watch *watch, void *state, const struct event *event);
 	/* Once a second of the records' time, and once when they end, or the VM does. May be NULL.
 	 */

@@ -79,6 +79,18 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 		on_change(watch, state, event);
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct loops *loops = state;
+
+	for (size_t i = 0; i < LOOPS; i++) {
+		CODE(codec, loops->list[i].gfn);
+		CODE(codec, loops->list[i].npages);
+		CODE(codec, loops->list[i].n);
+		CODE(codec, loops->list[i].last_ns);
+	}
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
@@ -115,6 +127,7 @@ const struct detector detect_fault_loop = {
 		},
 	.events = ON(EVENT_FAULT) | ON(EVENT_ATTRIBUTES),
 	.state_size = sizeof(struct loops),
+	.code_state = code_state,
 	.on_event = on_event,
 	.describe = describe,
 };

@@ -86,6 +86,26 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 	}
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct flapping *flapping = state;
+
+	for (size_t i = 0; i < SETS * WAYS; i++) {
+		struct range *range = &flapping->ranges[i / WAYS][i % WAYS];
+
+		bool used = range->since_ns || range->npages || range->gfn || range->to;
+
+		CODE(codec, used);
+		if (!used) /* as most are */
+			continue;
+		CODE(codec, range->since_ns);
+		CODE(codec, range->gfn);
+		CODE(codec, range->npages);
+		CODE(codec, range->flips);
+		CODE(codec, range->to);
+	}
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
@@ -125,6 +145,7 @@ const struct detector detect_flapping = {
 		},
 	.events = ON(EVENT_CONVERTED),
 	.state_size = sizeof(struct flapping),
+	.code_state = code_state,
 	.on_event = on_event,
 	.describe = describe,
 };

@@ -162,6 +162,14 @@ static void on_tick(struct watch *watch, void *state)
 	watch_await(watch, FINDING_LEFT_SHARED, left->reset_ns || left->kexec_ns);
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct left_over *left = state;
+
+	CODE(codec, left->reset_ns);
+	CODE(codec, left->kexec_ns);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	const char *separator = "";
@@ -219,6 +227,7 @@ const struct detector detect_left_shared = {
 	.events = ON(EVENT_RESET) | ON(EVENT_REPRIVATISED) | ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
 	.needs = TRAIT_AWAITED,
 	.state_size = sizeof(struct left_over),
+	.code_state = code_state,
 	.on_event = on_event,
 	.on_tick = on_tick,
 	.describe = describe,

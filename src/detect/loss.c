@@ -22,6 +22,13 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 }
 _Static_assert(KES_CAUSE_MAX <= FINDING_VALUES, "a value for each cause");
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct loss *loss = state;
+
+	CODE_ARRAY(codec, loss->last);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	const char *separator = ": ";
@@ -55,6 +62,7 @@ const struct detector detect_loss = {
 		100, MINUTE_NS, MINUTE_NS, "a few make a map stale, which every map says itself")},
 	.events = ON(EVENT_LOSS),
 	.state_size = sizeof(struct loss),
+	.code_state = code_state,
 	.on_event = on_event,
 	.describe = describe,
 };

@@ -108,6 +108,19 @@ static void on_tick(struct watch *watch, void *state)
 		flush(watch, state, watch->now_ns - grace);
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct waiting *waiting = state;
+
+	CODE_UPTO(codec, waiting->n, WAITING);
+	for (size_t i = 0; i < waiting->n; i++) {
+		detect_code_event(codec, &waiting->runs[i].first);
+		CODE(codec, waiting->runs[i].gfn);
+		CODE(codec, waiting->runs[i].npages);
+		CODE(codec, waiting->runs[i].n);
+	}
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
@@ -149,6 +162,7 @@ const struct detector detect_outside = {
 	.events = ON(EVENT_CONVERTED),
 	.needs = TRAIT_OUTSIDE,
 	.state_size = sizeof(struct waiting),
+	.code_state = code_state,
 	.on_event = on_event,
 	.on_tick = on_tick,
 	.describe = describe,

@@ -84,6 +84,17 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 	watch_await(watch, FINDING_REUSED, any(failed));
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct failed *failed = state;
+
+	for (size_t i = 0; i < FAILED; i++) {
+		CODE(codec, failed->list[i].gfn);
+		CODE(codec, failed->list[i].npages);
+	}
+	CODE_UPTO(codec, failed->next, FAILED - 1);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
@@ -117,6 +128,7 @@ const struct detector detect_reused = {
 	.events = ON(EVENT_DENIED) | ON(EVENT_CONVERTED) | ON(EVENT_FAULT) | ON(EVENT_RESET),
 	.needs = TRAIT_AWAITED,
 	.state_size = sizeof(struct failed),
+	.code_state = code_state,
 	.on_event = on_event,
 	.describe = describe,
 };

@@ -118,6 +118,15 @@ static void on_tick(struct watch *watch, void *state)
 	slow->since_ns = watch->now_ns;
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct slow *slow = state;
+
+	CODE(codec, slow->since_ns);
+	CODE(codec, slow->n);
+	CODE_ARRAY(codec, slow->histogram);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	const char *separator = "";
@@ -178,6 +187,7 @@ const struct detector detect_slow = {
 		},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED),
 	.state_size = sizeof(struct slow),
+	.code_state = code_state,
 	.on_event = on_event,
 	.on_tick = on_tick,
 	.describe = describe,

@@ -52,6 +52,17 @@ static void on_tick(struct watch *watch, void *state)
 	storm->host = host;
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct storm *storm = state;
+
+	CODE(codec, storm->empty_ns);
+	CODE(codec, storm->drop_ns);
+	CODE(codec, storm->n);
+	CODE(codec, storm->since_ns);
+	CODE(codec, storm->host);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size, "%llu conversion%s beyond what is allowed for",
@@ -100,6 +111,7 @@ const struct detector detect_storm = {
 		},
 	.events = ON(EVENT_CONVERTED) | ON(EVENT_DENIED) | ON(EVENT_REFUSED),
 	.state_size = sizeof(struct storm),
+	.code_state = code_state,
 	.on_event = on_event,
 	.on_tick = on_tick,
 	.describe = describe,

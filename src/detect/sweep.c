@@ -59,6 +59,13 @@ static void on_tick(struct watch *watch, void *state)
 		watch_promote(watch, f);
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct sweep *sweep = state;
+
+	CODE_ARRAY(codec, sweep->counted);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size, "%llu hypercalls of unknown numbers:", (unsigned long long)f->count);
@@ -96,5 +103,6 @@ const struct detector detect_sweep = {
 		},
 	.on_tick = on_tick,
 	.state_size = sizeof(struct sweep),
+	.code_state = code_state,
 	.describe = describe,
 };

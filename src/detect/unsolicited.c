@@ -212,6 +212,20 @@ static void on_tick(struct watch *watch, void *state)
 		found_missed(watch, waiting, certainty_now(watch, waits));
 }
 
+static void code_state(struct codec *codec, void *state)
+{
+	struct waiting *waiting = state;
+
+	CODE_UPTO(codec, waiting->n, WAITING);
+	for (size_t i = 0; i < waiting->n; i++) {
+		detect_code_event(codec, &waiting->changes[i]);
+		CODE(codec, waiting->early[i]);
+	}
+	CODE(codec, waiting->missed);
+	CODE_ARRAY(codec, waiting->missed_pages);
+	CODE(codec, waiting->missed_ns);
+}
+
 static void describe(const struct finding *f, char *text, size_t size)
 {
 	say(text, size,
@@ -262,6 +276,7 @@ const struct detector detect_unsolicited = {
 		},
 	.events = ON(EVENT_ATTRIBUTES) | ON(EVENT_RESET),
 	.state_size = sizeof(struct waiting),
+	.code_state = code_state,
 	.on_event = on_event,
 	.on_tick = on_tick,
 	.describe = describe,

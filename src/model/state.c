@@ -70,10 +70,9 @@ static void code_files(struct codec *codec, struct model *model)
 		if (!size)
 			continue;
 		codec_bytes(codec, model->files[i], size);
-		codec_check(
-			codec, !memchr(model->files[i], '\0', size - 1), "a file's name is cut");
-		if (codec_loads(codec))
-			model->files[i][size - 1] = '\0';
+		codec_check(codec,
+			memchr(model->files[i], '\0', size) == model->files[i] + size - 1,
+			"a file's name is cut");
 	}
 }
 
