@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/sha256.h"
 #include "base/utf8.h"
 
 struct yaml {
@@ -19,6 +20,7 @@ struct yaml {
 	struct yaml_node *last; /* allocated last */
 	size_t n;
 	struct yaml_errors *errors;
+	unsigned char digest[SHA256_BYTES];
 };
 
 /* What is being built. */
@@ -474,6 +476,7 @@ int yaml_parse(
 	if (size > YAML_MAX_BYTES)
 		return error_set(
 			err, -EFBIG, "%s: larger than %u bytes", yaml->label, YAML_MAX_BYTES);
+	sha256(text, size, yaml->digest);
 	b.yaml = yaml;
 	b.source = text;
 	r = check_bytes(&b, text, size);
@@ -485,6 +488,11 @@ int yaml_parse(
 		return r;
 	*ret = TAKE_PTR(yaml);
 	return 0;
+}
+
+const unsigned char *yaml_digest(const struct yaml *yaml)
+{
+	return yaml->digest;
 }
 
 /* Files of /proc and pipes do not know their size. */

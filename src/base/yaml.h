@@ -61,6 +61,9 @@ const char *yaml_label(const struct yaml *yaml);
 /* Never NULL: a file without anything is a scalar that is no value. */
 const struct yaml_node *yaml_root(const struct yaml *yaml);
 
+/* SHA-256 of the text that it was made of. */
+const unsigned char *yaml_digest(const struct yaml *yaml);
+
 /* "FILE:LINE:COLUMN: " and what is wrong there. Returns -EINVAL. */
 int yaml_error(const struct yaml_node *node, struct error *err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -397,6 +397,8 @@ static int read_document(
 	int r = begin_file(policies, root, label, err);
 
 	if (!r)
+		memcpy(policies->digests[policies->n_files - 1], yaml_digest(yaml), SHA256_BYTES);
+	if (!r)
 		r = yaml_each_field(root, fields, ARRAY_SIZE(fields), policies, err);
 	if (!r && !yaml_find(root, "policies") && !yaml_find(root, "defaults"))
 		r = yaml_error(root, err, "'policies' or 'defaults' is missing here");

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/sha256.h"
 #include "detect/finding.h"
 #include "model/vm.h"
 #include "verdict.h"
@@ -74,6 +75,7 @@ struct policies {
 	struct rule_source defaults[KES_VM_TYPE_MAX + 1];
 	const char **files; /* paths as they were read: kes_rule.file is an index */
 	size_t n_files;
+	unsigned char digests[POLICY_FILES][SHA256_BYTES]; /* of the files, as they were read */
 	void **memory; /* all that the above point to */
 	size_t n_memory;
 };

@@ -11,7 +11,7 @@
 #include "base/units.h"
 #include "report/assets.h"
 #include "report/report_private.h"
-#include "report/sha256.h"
+#include "base/sha256.h"
 
 const char *full_time(const struct style *style, uint64_t ts_ns, char buffer[64])
 {

@@ -17,7 +17,7 @@
 #include "report/html.h"
 #include "report/report.h"
 #include "report/series.h"
-#include "report/sha256.h"
+#include "base/sha256.h"
 
 static uint64_t state = 88172645463325252ull;
 

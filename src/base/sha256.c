@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "report/sha256.h"
+#include "base/sha256.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -46,7 +46,7 @@ static void take_block(uint32_t state[8], const unsigned char block[64])
 		state[i] += s[i];
 }
 
-static void hash(const char *bytes, size_t size, unsigned char digest[33])
+void sha256(const void *bytes, size_t size, unsigned char digest[SHA256_BYTES])
 {
 	uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
 		0x1f83d9ab, 0x5be0cd19};
@@ -55,7 +55,8 @@ static void hash(const char *bytes, size_t size, unsigned char digest[33])
 
 	for (size_t i = 0; i < whole; i += 64)
 		take_block(state, (const unsigned char *)bytes + i);
-	memcpy(last, bytes + whole, rest);
+	if (rest)
+		memcpy(last, (const unsigned char *)bytes + whole, rest);
 	last[rest] = 0x80;
 	for (int i = 0; i < 8; i++)
 		last[end - 1 - i] = (unsigned char)((uint64_t)size * 8 >> (8 * i));
@@ -63,16 +64,27 @@ static void hash(const char *bytes, size_t size, unsigned char digest[33])
 		take_block(state, last + i);
 	for (int i = 0; i < 32; i++)
 		digest[i] = (unsigned char)(state[i / 4] >> (24 - 8 * (i % 4)));
-	digest[32] = 0;
 }
 
-const char *sha256_base64(const char *bytes, size_t size, char text[SHA256_BASE64])
+const char *sha256_hex(const unsigned char digest[SHA256_BYTES], char text[SHA256_HEX])
+{
+	static const char letters[] = "0123456789abcdef";
+
+	for (int i = 0; i < SHA256_BYTES; i++) {
+		text[2 * i] = letters[digest[i] >> 4];
+		text[2 * i + 1] = letters[digest[i] & 15];
+	}
+	text[SHA256_HEX - 1] = '\0';
+	return text;
+}
+
+const char *sha256_base64(const void *bytes, size_t size, char text[SHA256_BASE64])
 {
 	static const char letters[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned char digest[33];
+	unsigned char digest[SHA256_BYTES + 1] = {};
 
-	hash(bytes, size, digest);
+	sha256(bytes, size, digest);
 	for (int i = 0; i < 11; i++) {
 		uint32_t three = (uint32_t)digest[3 * i] << 16 | (uint32_t)digest[3 * i + 1] << 8 |
 				 digest[3 * i + 2];

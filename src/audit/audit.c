@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "audit/audit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/audit_private.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/escape.h"
+
+enum { SINK_JOURNAL, SINK_FILE, SINKS };
+
+/* ---- records ---- */
+
+const char *audit_time(const struct audit *audit, uint64_t ts_ns, char text[TIME_SIZE])
+{
+	int64_t offset = audit->replay ? audit->offset_ns : clock_realtime_offset_ns();
+	int64_t ns = (int64_t)ts_ns + offset;
+	time_t seconds = (time_t)(ns / (int64_t)NSEC_PER_SEC);
+	char day[24];
+	struct tm tm;
+
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &tm));
+	snprintf(text, TIME_SIZE, "%s.%06uZ", day,
+		(unsigned int)(ns % (int64_t)NSEC_PER_SEC / 1000));
+	return text;
+}
+
+struct audit_record *audit_begin(struct audit *audit, enum audit_kind kind, uint64_t ts_ns)
+{
+	struct audit_record *record = &audit->record;
+	char time[TIME_SIZE];
+
+	record_begin(record, kind);
+	record_set(record, FIELD_TIME, "%s", audit_time(audit, ts_ns, time));
+	record_set_u64(record, FIELD_TS_NS, ts_ns);
+	record_set(record, FIELD_BOOT, "%s", audit->boot);
+	record_set(record, FIELD_MACHINE, "%s", audit->machine);
+	if (audit->replay)
+		record_set(record, FIELD_SOURCE, "capture");
+	return record;
+}
+
+void audit_end(struct audit *audit, int priority)
+{
+	char line[AUDIT_LINE_BYTES];
+	size_t size;
+
+	record_add(&audit->record, "PRIORITY", "%d", priority);
+	size = record_json(&audit->record, line);
+	for (int i = 0; i < SINKS; i++)
+		if (audit->sinks[i])
+			sink_add(audit->sinks[i], &audit->record, line, size);
+	audit->told++;
+}
+
+/* ---- notes ---- */
+
+struct audit_who audit_who(uid_t uid, pid_t pid)
+{
+	struct audit_who who = {.uid = uid, .pid = pid};
+	_cleanup_close_ int fd = -1;
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, who.comm, sizeof(who.comm) - 1);
+	if (n > 0)
+		who.comm[strcspn(who.comm, "\n")] = '\0';
+	return who;
+}
+
+static void set_who(struct audit_record *record, const struct audit_who *who)
+{
+	char shown[ESCAPED_SIZE(sizeof(who->comm))];
+
+	if (!who || !who->pid)
+		return;
+	record_set_u64(record, FIELD_WHO_UID, who->uid);
+	record_set_u64(record, FIELD_WHO_PID, (uint64_t)who->pid);
+	if (*who->comm)
+		record_set(record, FIELD_WHO_COMM, "%s", escape(who->comm, shown, sizeof(shown)));
+}
+
+/* What is no event happens now. */
+static uint64_t note_time(const struct audit *audit)
+{
+	return audit->replay ? audit->now_ns : clock_now_ns();
+}
+
+__attribute__((format(printf, 6, 0))) static void note(struct audit *audit, enum audit_kind kind,
+	const struct audit_who *who, const struct audit_value *values, size_t n, const char *format,
+	va_list args)
+{
+	struct audit_record *record = audit_begin(audit, kind, note_time(audit));
+	char text[AUDIT_RECORD_BYTES / 4], shown[ESCAPED_SIZE(KES_TEXT_LIMIT)];
+
+	for (size_t i = 0; i < n; i++)
+		if (values[i].text)
+			record_set(record, values[i].field, "%s",
+				escape(values[i].text, shown, sizeof(shown)));
+	set_who(record, who);
+	vsnprintf(text, sizeof(text), format, args);
+	record_add(record, "MESSAGE", "%s", text);
+	audit_end(audit, audit_kinds[kind].priority);
+}
+
+void audit_note(struct audit *audit, enum audit_kind kind, const struct audit_who *who,
+	const struct audit_value *values, size_t n, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	note(audit, kind, who, values, n, format, args);
+	va_end(args);
+}
+
+void audit_policy(struct audit *audit, const struct policies *policies, const struct audit_who *who)
+{
+	for (size_t i = 0; i < policies->n_files; i++) {
+		char hex[SHA256_HEX], shown[ESCAPED_SIZE(KES_TEXT_LIMIT)];
+		const struct audit_value values[] = {
+			{FIELD_POLICY, policies->files[i]},
+			{FIELD_DIGEST, sha256_hex(policies->digests[i], hex)},
+		};
+
+		audit_note(audit, AUDIT_POLICY, who, values, ARRAY_SIZE(values),
+			"policy loaded: %s, sha256 %s",
+			escape(policies->files[i], shown, sizeof(shown)), hex);
+	}
+}
+
+static void tell_start(struct audit *audit)
+{
+	const struct audit_value values[] = {
+		{FIELD_VERSION, KES_VERSION},
+		{FIELD_MODE, audit->settings.full ? "full" : "summary"},
+		{FIELD_FORM, audit->mode},
+	};
+	bool cut = false;
+
+	audit->started = true;
+	for (int i = 0; i < SINKS; i++)
+		cut |= audit->sinks[i] && sink_was_cut(audit->sinks[i]);
+	if (cut) {
+		const struct audit_value no = {FIELD_CLEAN, "no"};
+
+		audit_note(audit, AUDIT_RESUMED, NULL, &no, 1,
+			"the log goes on; the process before ended without a word: what it had "
+			"only counted since its last summary is not told");
+	}
+	audit_note(audit, AUDIT_START, NULL, values, ARRAY_SIZE(values),
+		"kvm-encstat %s (%s) begins to tell what it sees", KES_VERSION, audit->mode);
+}
+
+/* ---- events ---- */
+
+static enum audit_kind kind_of_verdict(const struct event *event)
+{
+	const struct kes_judgement *judgement = event->judgement;
+
+	if (judgement && judgement->action != KES_ALLOW)
+		return AUDIT_VETO;
+	return judgement && judgement->would_line ? AUDIT_MONITOR : AUDIT_VERDICT;
+}
+
+/* What is only counted, but for `mode: full`. AUDIT_KINDS: the event is not for the log. */
+static enum audit_kind count(struct account *account, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_CONVERTED:
+		account->converted++;
+		if (event->to == PAGE_SHARED)
+			account->to_shared += event->npages;
+		else if (event->to == PAGE_PRIVATE)
+			account->to_private += event->npages;
+		return AUDIT_CONVERTED;
+	case EVENT_ATTRIBUTES:
+		account->attributes++;
+		return AUDIT_ATTRIBUTES;
+	case EVENT_FAULT:
+		account->faults++;
+		return AUDIT_FAULT;
+	case EVENT_DENIED:
+		account->denied++;
+		return AUDIT_DENIED;
+	case EVENT_REFUSED:
+		account->refused++;
+		return AUDIT_REFUSED;
+	case EVENT_NO_ANSWER:
+	case EVENT_UNANSWERED:
+		account->unanswered++;
+		return AUDIT_UNANSWERED;
+	case EVENT_VERDICT:
+		account->vetoed += kind_of_verdict(event) == AUDIT_VETO;
+		return kind_of_verdict(event);
+	default:
+		return AUDIT_KINDS;
+	}
+}
+
+/* Whether it is told one by one. */
+static bool is_told(const struct audit *audit, enum audit_kind kind)
+{
+	switch (kind) {
+	case AUDIT_CONVERTED:
+	case AUDIT_ATTRIBUTES:
+	case AUDIT_FAULT:
+		return audit->settings.full;
+	default:
+		return true;
+	}
+}
+
+static void tell_if_allowed(struct audit *audit, struct account *account, enum audit_kind kind,
+	const struct event *event)
+{
+	if (!account_allows(audit, account, kind, event->ts_ns, event->npages))
+		return;
+	tell_new(audit, account);
+	tell_event(audit, kind, event);
+}
+
+static void take_counted(struct audit *audit, struct account *account, const struct event *event)
+{
+	enum audit_kind kind = count(account, event);
+
+	if (kind == AUDIT_KINDS)
+		return;
+	if (!account->since_ns)
+		account->since_ns = event->now_ns;
+	if (is_told(audit, kind))
+		tell_if_allowed(audit, account, kind, event);
+}
+
+static void take(struct audit *audit, struct account *account, const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_VM_NEW:
+	case EVENT_ABI_DOUBT:
+	case EVENT_HOST:
+	case EVENT_RESIDENT:
+	case EVENT_TIME:
+		break;
+	case EVENT_VM_END:
+		tell_new(audit, account);
+		account_flush(audit, account);
+		tell_end(audit, account, event);
+		break;
+	case EVENT_FORGOTTEN:
+		account_forget(audit, event->vm);
+		break;
+	case EVENT_LOSS:
+		tell_if_allowed(audit, account, AUDIT_LOSS, event);
+		break;
+	case EVENT_READING:
+		tell_if_allowed(audit, account, AUDIT_RESYNC, event);
+		break;
+	case EVENT_RESET:
+	case EVENT_REPRIVATISED:
+		tell_if_allowed(audit, account, AUDIT_VM_RESET, event);
+		break;
+	default:
+		take_counted(audit, account, event);
+		break;
+	}
+}
+
+int audit_event(void *context, const struct event *event)
+{
+	struct audit *audit = context;
+	struct account *account;
+
+	audit->now_ns = event->now_ns;
+	if (!audit->started)
+		tell_start(audit);
+	if (!audit->next_ns)
+		audit->next_ns = event->now_ns + audit->settings.interval_ns;
+	if (event->now_ns >= audit->next_ns)
+		accounts_flush(audit);
+	account = account_of(audit, event->vm);
+	if (account)
+		take(audit, account, event);
+	return 0;
+}
+
+/* ---- what is due ---- */
+
+/* Names of VMs come some records after their births. */
+static void introduce(struct audit *audit)
+{
+	for (size_t i = 0; i < audit->n_accounts; i++) {
+		struct account *account = audit->accounts[i];
+
+		if (!account->told && (*account->who->text[KES_TEXT_NAME] ||
+					      audit->now_ns - account->seen_ns > NSEC_PER_SEC))
+			tell_new(audit, account);
+	}
+}
+
+void audit_turn(struct audit *audit)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (!audit->replay) {
+		audit->now_ns = now_ns;
+		introduce(audit);
+		if (audit->next_ns && now_ns >= audit->next_ns)
+			accounts_flush(audit);
+	}
+	for (int i = 0; i < SINKS; i++)
+		if (audit->sinks[i])
+			sink_turn(audit->sinks[i], now_ns);
+}
+
+int audit_timeout(const struct audit *audit)
+{
+	uint64_t now_ns = clock_now_ns(), wait = UINT64_MAX;
+
+	for (int i = 0; i < SINKS; i++)
+		if (audit->sinks[i] && sink_wait(audit->sinks[i], now_ns) < wait)
+			wait = sink_wait(audit->sinks[i], now_ns);
+	if (!audit->replay && audit->next_ns && audit->next_ns > now_ns &&
+		audit->next_ns - now_ns < wait)
+		wait = audit->next_ns - now_ns;
+	return wait == UINT64_MAX ? -1 : (int)(wait / 1000000) + 1;
+}
+
+void audit_status(const struct audit *audit, struct audit_status *ret)
+{
+	*ret = (struct audit_status){.told = audit->told, .merged = audit->flooded};
+	for (int i = 0; i < SINKS; i++) {
+		struct sink_status status;
+
+		if (!audit->sinks[i])
+			continue;
+		status = sink_status(audit->sinks[i]);
+		if (!ret->delivered || status.delivered < ret->delivered)
+			ret->delivered = status.delivered;
+		ret->waiting += status.waiting;
+		ret->merged += status.merged;
+		ret->resent += status.resent;
+		ret->failures += status.failures;
+		ret->unconfirmed |= status.unconfirmed;
+		if (*status.trouble)
+			snprintf(ret->trouble, sizeof(ret->trouble), "%s", status.trouble);
+	}
+}
+
+/* ---- life ---- */
+
+/* A file with 32 digits in its first line, with or without dashes; -errno. */
+static int read_id(const char *path, char id[ID_SIZE])
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	char text[64] = {};
+	size_t used = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		return -errno;
+	for (const char *at = text; *at && *at != '\n' && used < ID_SIZE - 1; at++)
+		if (*at != '-')
+			id[used++] = *at;
+	id[used] = '\0';
+	return strspn(id, "0123456789abcdef") == ID_SIZE - 1 ? 0 : -EBADMSG;
+}
+
+static int read_ids(struct audit *audit, struct error *err)
+{
+	int r = read_id("/proc/sys/kernel/random/boot_id", audit->boot);
+
+	if (r)
+		return error_set(err, r, "the boot id cannot be read: %s", strerror(-r));
+	if (read_id("/etc/machine-id", audit->machine))
+		memset(audit->machine, '0', ID_SIZE - 1); /* a host without one */
+	return 0;
+}
+
+static int make_directory(const char *path)
+{
+	char parent[256];
+	const char *slash = strrchr(path, '/');
+
+	if (!mkdir(path, 0700) || errno == EEXIST)
+		return 0;
+	if (errno != ENOENT || !slash || slash == path || (size_t)(slash - path) >= sizeof(parent))
+		return -errno;
+	snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
+	return mkdir(parent, 0755) || mkdir(path, 0700) ? -errno : 0;
+}
+
+static int open_directory(struct audit *audit, const char *path, struct error *err)
+{
+	char shown[ESCAPED_SIZE(AUDIT_PATH_MAX)];
+	int r = make_directory(path);
+
+	if (!r) {
+		audit->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		r = audit->dir_fd < 0 ? -errno : 0;
+	}
+	if (r)
+		return error_set(err, r, "the audit log's directory %s: %s",
+			escape(path, shown, sizeof(shown)), strerror(-r));
+	if (!flock(audit->dir_fd, LOCK_EX | LOCK_NB))
+		return 0;
+	error_set(err, -EBUSY, "another process writes the audit log of %s",
+		escape(path, shown, sizeof(shown)));
+	error_advise(err, "the daemon, as a rule; --state names another directory for another log");
+	return -EBUSY;
+}
+
+static struct sink_options options_of(const struct audit *audit, int which)
+{
+	const struct audit_settings *settings = &audit->settings;
+	struct sink_options options = {
+		.name = which == SINK_FILE ? "file" : "journal",
+		.dir_fd = audit->dir_fd,
+		.machine = audit->machine,
+		.boot = audit->boot,
+		.source = audit->replay ? "capture" : NULL,
+		.spool_bytes = settings->spool_bytes,
+	};
+
+	if (which == SINK_FILE) {
+		options.file = (struct audit_file_options){settings->file, settings->file_bytes,
+			settings->file_count, settings->sync_ns};
+		return options;
+	}
+	options.rate = settings->rate;
+	options.socket = *audit->socket ? audit->socket : NULL;
+	options.directory = *audit->directory ? audit->directory : NULL;
+	options.confirm = settings->confirm;
+	return options;
+}
+
+static int open_sinks(struct audit *audit, struct error *err)
+{
+	const bool wanted[SINKS] = {audit->settings.journal, *audit->settings.file != '\0'};
+	int r = 0;
+
+	for (int i = 0; i < SINKS && !r; i++) {
+		struct sink_options options = options_of(audit, i);
+
+		if (wanted[i])
+			r = sink_open(&audit->sinks[i], &options, err);
+	}
+	return r;
+}
+
+int audit_new(struct audit **ret, const struct audit_options *options, struct error *err)
+{
+	_cleanup_(audit_free) struct audit *audit = calloc(1, sizeof(*audit));
+	int r;
+
+	if (!audit)
+		return error_set(err, -ENOMEM, "out of memory");
+	audit->dir_fd = -1;
+	audit->settings = *options->settings;
+	audit->replay = options->replay;
+	audit->offset_ns = options->realtime_offset_ns;
+	snprintf(audit->mode, sizeof(audit->mode), "%s", options->mode);
+	snprintf(audit->socket, sizeof(audit->socket), "%s", options->journal_socket ?: "");
+	snprintf(audit->directory, sizeof(audit->directory), "%s", options->directory ?: "");
+	r = read_ids(audit, err);
+	if (!r)
+		r = open_directory(audit, options->state_dir, err);
+	if (!r)
+		r = open_sinks(audit, err);
+	if (r)
+		return r;
+	if (!audit->replay) { /* else it begins with the capture */
+		audit->now_ns = clock_now_ns();
+		tell_start(audit);
+		audit_turn(audit);
+	}
+	*ret = TAKE_PTR(audit);
+	return 0;
+}
+
+int audit_reload(struct audit *audit, const struct audit_settings *settings, struct error *err)
+{
+	if (settings->journal != audit->settings.journal ||
+		strcmp(settings->file, audit->settings.file)) {
+		error_set(err, -EOPNOTSUPP, "audit: the sinks cannot change while it runs");
+		error_advise(err, "restart the service");
+		return -EOPNOTSUPP;
+	}
+	accounts_flush(audit);
+	audit->settings = *settings;
+	audit->next_ns = audit->now_ns + settings->interval_ns;
+	for (int i = 0; i < SINKS; i++) {
+		struct sink_options options = options_of(audit, i);
+
+		if (audit->sinks[i])
+			sink_change(audit->sinks[i], &options);
+	}
+	return 0;
+}
+
+void audit_stop(struct audit *audit, const char *why)
+{
+	const struct audit_value value = {FIELD_WHY, why ?: "stopped"};
+
+	if (audit->stopped)
+		return;
+	audit->stopped = true;
+	if (!audit->started)
+		tell_start(audit);
+	accounts_flush(audit);
+	audit_note(audit, AUDIT_STOP, NULL, &value, 1, "kvm-encstat ends: %s", value.text);
+	audit_turn(audit);
+}
+
+void audit_free(struct audit **pointer)
+{
+	struct audit *audit = *pointer;
+
+	if (!audit)
+		return;
+	for (int i = 0; i < SINKS; i++)
+		sink_close(&audit->sinks[i], audit->stopped);
+	accounts_free(audit);
+	cleanup_close(&audit->dir_fd);
+	free(audit);
+	*pointer = NULL;
+}
