@@ -143,6 +143,12 @@ static void count_verdict(struct counts *counts, const struct event *event)
 		counts->verdicts[1][judgement->would]++;
 }
 
+/* Records may say anything. */
+static uint32_t known_reason(uint32_t reason)
+{
+	return reason && reason < KES_REASON_MAX ? reason : KES_REASON_UNKNOWN;
+}
+
 static void count(struct counts *counts, const struct event *event)
 {
 	switch (event->kind) {
@@ -160,9 +166,7 @@ static void count(struct counts *counts, const struct event *event)
 		counts->failed[FAILURE_UNSEEN]++;
 		break;
 	case EVENT_REFUSED:
-		counts->failed[FAILURE_REFUSED + (event->reason < KES_REASON_MAX
-								 ? event->reason
-								 : KES_REASON_UNKNOWN)]++;
+		counts->failed[FAILURE_REFUSED + known_reason(event->reason)]++;
 		break;
 	case EVENT_VERDICT:
 		count_verdict(counts, event);
