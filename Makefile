@@ -18,7 +18,7 @@ BPFTOOL  ?= $(shell command -v bpftool || echo /usr/sbin/bpftool)
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wmissing-prototypes -Werror
 KES_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DKES_VERSION='"$(VERSION)"' $(WARNINGS) -Isrc -Iinclude -I$(B) -MMD -MP
-LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols -lfyaml -lpng -lncursesw -lsystemd -lmicrohttpd -lseccomp -lcap-ng -lm
+LIBS      := -lbpf -lelf -lz -lzstd -lxxhash -ljson-c -lsmartcols -lfyaml -lpng -lncursesw -lsystemd -lseccomp -lcap-ng -lm
 SANITIZE  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 Q := $(if $(V),,@)
@@ -48,13 +48,24 @@ SOURCES := $(wildcard src/base/*.c src/model/*.c src/picture/*.c src/capture/*.c
 	src/audit/*.c src/metrics/*.c src/service/*.c src/cli/*.c)
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 
-all: $(B)/kvm-encstat
+all: $(B)/kvm-encstat $(B)/kvm-encstat-exporter
 
 $(B)/kvm-encstat: $(OBJECTS)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(B)/src/%.o: src/%.c | packages $(SKELETONS)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(CFLAGS) -c $< -o $@
+
+# A process of its own, and the only one that speaks HTTP: no libbpf, no model.
+EXPORTER_SOURCES := $(wildcard src/exporter/*.c) src/base/error.c src/base/escape.c src/service/varlink.c \
+	$(addprefix src/metrics/,exchange.c exporter_families.c head.c text.c)
+EXPORTER_LIBS    := -lmicrohttpd -ljson-c
+
+$(B)/kvm-encstat-exporter: $(EXPORTER_SOURCES:%.c=$(B)/%.o)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(EXPORTER_LIBS) -pthread -o $@
+
+$(B)/kvm-encstat-exporter-sanitized: $(EXPORTER_SOURCES:%.c=$(B)/sanitized/%.o)
+	$(call say,LINK,$@)$(CC) $(SANITIZE) $^ $(EXPORTER_LIBS) -pthread -o $@
 
 # What the page of a report carries with it.
 $(B)/src/report/assets.o $(B)/sanitized/src/report/assets.o $(B)/fuzz/src/report/assets.o: src/report/page.css src/report/page.js
@@ -127,7 +138,7 @@ unit: $(UNIT_TESTS) $(B)/tests/verdict $(B)/tests/counted
 guest: $(B)/tests/guest
 
 check: deps
-	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all unit guest fuzzers $(B)/kvm-encstat-sanitized
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all unit guest fuzzers $(B)/kvm-encstat-sanitized $(B)/kvm-encstat-exporter-sanitized
 	$(Q)tests/check.sh
 
 demo: deps

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 allowed() {
 	local layer=$1 bad
 	shift
-	bad=$(grep -rnE '^#include "(config|top|report|audit|metrics|service|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
+	bad=$(grep -rnE '^#include "(config|top|report|audit|metrics|service|exporter|base|model|picture|capture|detect|policy|output|cli|bpf)/' "src/$layer" |
 		grep -vE "\"($(IFS='|'; echo "$*"))/")
 	none "layers: $layer includes $*" "$bad"
 }
@@ -29,16 +29,21 @@ allowed report base model picture detect policy output report
 allowed audit base model detect policy output audit config
 allowed metrics base model detect policy output metrics config
 allowed service base model capture detect policy output audit metrics service config
+allowed exporter base metrics service exporter
 allowed cli base model picture capture detect policy output report top audit metrics service cli config
 none "layers: only top/screen.c uses curses" \
 	"$(grep -rlE '#include <(n?curses|term)' src | grep -v '^src/top/screen\.c$')"
-none "layers: only src/metrics uses libmicrohttpd" \
-	"$(grep -rlE '#include <microhttpd' src | grep -v '^src/metrics/')"
+none "layers: only src/exporter uses libmicrohttpd" \
+	"$(grep -rlE '#include <microhttpd' src | grep -v '^src/exporter/')"
+none "layers: what may do much does not speak HTTP" "$(ldd build/kvm-encstat | grep microhttpd)"
+none "layers: the exporter has nothing of what may do much" \
+	"$(ldd build/kvm-encstat-exporter | grep -E 'libbpf|libsystemd|libcap-ng')"
 none "layers: only src/audit, src/service and src/cli/cmd_daemon* use libsystemd" \
 	"$(grep -rlE '#include <systemd/' src | grep -vE '^src/(audit|service)/|^src/cli/(cmd_)?daemon')"
 none "layers: only capture/live* uses libbpf" \
 	"$(grep -rlE '#include <bpf/' src | grep -v '^src/capture/live')"
-equal "layers: nothing but main.c has a main()" src/cli/main.c "$(grep -rlE '^int main\(' src)"
+equal "layers: nothing but main.c has a main()" 'src/cli/main.c src/exporter/main.c' \
+	"$(grep -rlE '^int main\(' src | sort | xargs)"
 none "layers: nothing calls exit()" "$(grep -rnE '[^_]exit\(' src | grep -vE '_exit\(|[a-z]_exit')"
 
 none "spdx: in each file" "$(git ls-files 2>/dev/null | grep -vE \

@@ -241,7 +241,7 @@ static void socket_dropped(FAMILY)
 	series_number(out, family, NULL, all->view->socket->dropped, "cause", "dropped");
 }
 
-/* ---- the tables ---- */
+/* ---- the table ---- */
 
 const struct family host_families[] = {
 	{"kvm_encstat_build", FAMILY_INFO, "", "version", "The program.", METRICS_HOST, NULL,
@@ -348,15 +348,3 @@ const struct family host_families[] = {
 		METRICS_HOST, NULL, socket_dropped},
 };
 const size_t n_host_families = ARRAY_SIZE(host_families);
-
-const struct family exporter_families[] = {
-	{"kvm_encstat_up", FAMILY_GAUGE, "", "",
-		"Whether the daemon answered the exporter; if not, this and what follows is all "
-		"there is.",
-		METRICS_HOST, NULL, NULL},
-	{"kvm_encstat_exporter_fetch_seconds", FAMILY_GAUGE, "seconds", "",
-		"How long the daemon took to answer.", METRICS_HOST, NULL, NULL},
-	{"kvm_encstat_exporter_failures", FAMILY_COUNTER, "", "",
-		"How often it did not answer, since the exporter began.", METRICS_HOST, NULL, NULL},
-};
-const size_t n_exporter_families = ARRAY_SIZE(exporter_families);

@@ -166,7 +166,7 @@ void series(struct text *out, const char *name, const char *suffix, const struct
 		text_put(out, "\n", 1);                                                      \
 	} while (0)
 
-/* ---- write.c ---- */
+/* ---- head.c ---- */
 
 /* The lines that come before a family's series. */
 void family_head(struct text *out, const struct family *family, enum metrics_format format);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kvm-encstat-exporter: serves the daemon's metrics over HTTP. A process of its own without any
+ * privilege but to read from the daemon's socket, so that what the network sends meets nothing that
+ * may do more.
+ */
+#ifndef EXPORTER_EXPORTER_H
+#define EXPORTER_EXPORTER_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "metrics/text.h"
+
+#define EXPORTER_LISTEN "127.0.0.1:19751"
+
+/* Those who scrape more often get the same text again: the daemon has better things to do. */
+#define EXPORTER_FRESH_NS 500000000ull
+
+struct exporter {
+	const char *socket; /* the daemon's */
+	int timeout_ms;     /* for it to answer */
+
+	/* The latest answer, behind the lock. */
+	pthread_mutex_t lock;
+	struct text text; /* as OpenMetrics; empty: it did not answer */
+	uint64_t fetched_ns, took_ns, failures;
+};
+
+/* fetch.c: what the daemon's method Metrics returns, appended to ret. 0 or a negative errno with
+ * err filled. */
+int fetch_metrics(const char *socket, int timeout_ms, struct text *ret, struct error *err);
+
+/* scrape.c: the whole text in that format, with what the exporter says of itself; never fails, but
+ * for ret->failed. */
+void scrape(struct exporter *exporter, int format, struct text *ret);
+
+/* http.c: serves it, from threads of its own, until http_stop(). */
+struct MHD_Daemon;
+int http_start(
+	struct MHD_Daemon **ret, struct exporter *exporter, int listen_fd, struct error *err);
+void http_stop(struct MHD_Daemon **http);
+
+/* listen.c: ADDRESS:PORT, [ADDRESS]:PORT, or unix:PATH. A socket that listens, the caller's. */
+int listen_on(int *ret, const char *where, struct error *err);
+
+#endif
