@@ -76,3 +76,6 @@ for command in list events map top findings explain policy enforce record report
 	matches "man: $command is in the overview" "$(cat man/kvm-encstat.8)" "^\.It Xr kvm-encstat-$command 8"
 done
 none 'man: groff has no complaint' "$(groff -mandoc -Tutf8 -ww -z man/*.[578] 2>&1)"
+equal "man: the exporter has the options of its help" \
+	"$(build/kvm-encstat-exporter --help | sed -nE 's/^ +(-., )? *(--[a-z-]+).*/\2/p' | sort -u)" \
+	"$(options_of man/kvm-encstat-exporter.8)"
