@@ -42,6 +42,8 @@ enum file_block_type {
 	FILE_META = 1,    /* JSON text; the first block */
 	FILE_RECORDS = 2, /* one zstd frame of count records */
 	FILE_END = 3,     /* struct file_end and JSON text, which may be empty; the last block */
+	FILE_STATE = 4,
+	FILE_NOTICE = 5, /* JSON text: where a stream is, or why it ends; never in a file */
 };
 
 struct file_block {

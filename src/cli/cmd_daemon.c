@@ -121,13 +121,13 @@ static int run(const struct options *options, struct error *err)
 
 const struct command command_daemon = {
 	.name = "daemon",
-	.arguments = "[--config FILE] [--policy PATH]",
+	.arguments = "[--config FILE] [--policy PATH] [--socket PATH]",
 	.summary = "the service: watches this host all the time",
 	.text = "Watches all VMs of this host until it is told to end. systemd starts it, by the "
 		"unit\n"
 		"kvm-encstat.service. SIGTERM ends it, SIGHUP makes it read its configuration "
 		"and the\n"
 		"policies anew; what is wrong with them then is said, and the old ones go on.",
-	.options = OPT_LIVE | OPT_ABI | OPT_CONFIG | OPT_POLICY,
+	.options = OPT_LIVE | OPT_ABI | OPT_CONFIG | OPT_POLICY | OPT_SOCKET,
 	.run = run,
 };

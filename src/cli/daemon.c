@@ -11,32 +11,26 @@
 
 int daemon_event(struct daemon *daemon, const struct event *event)
 {
-	(void)daemon;
-	(void)event;
+	daemon_socket_event(daemon->socket, event);
 	return 0;
 }
 
 int daemon_finding(struct daemon *daemon, const struct finding *finding, enum finding_phase phase)
 {
-	(void)daemon;
-	(void)finding;
-	(void)phase;
+	daemon_socket_finding(daemon->socket, finding, phase);
 	return 0;
 }
 
 void daemon_records(struct daemon *daemon, const struct kes_record *records, size_t n)
 {
-	(void)daemon;
-	(void)records;
-	(void)n;
+	daemon_socket_records(daemon->socket, records, n);
 }
 
 int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, struct error *err)
 {
-	(void)daemon;
-	(void)pump;
-	(void)session;
 	(void)err;
+	daemon->pump = pump;
+	daemon->session = session;
 	return 0;
 }
 
@@ -66,8 +60,10 @@ static int run_loop(struct daemon *daemon, uint64_t now)
 int daemon_turn(struct daemon *daemon, struct error *err)
 {
 	uint64_t now = clock_now_ns();
-	int r;
+	int r = daemon->socket ? 0 : daemon_socket_new(daemon, err);
 
+	if (r)
+		return r;
 	notify_turn(&daemon->notify, now);
 	r = run_loop(daemon, now);
 	if (r < 0)
@@ -86,7 +82,7 @@ void daemon_reload(struct daemon *daemon)
 
 void daemon_stop(struct daemon *daemon)
 {
-	(void)daemon;
 	notify_stopping();
+	daemon_socket_free(&daemon->socket);
 	log_line(LOG_INFO, "the daemon ends");
 }

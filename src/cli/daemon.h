@@ -21,7 +21,10 @@ struct daemon {
 	const struct model *model;
 	const struct style *style;
 	struct detect *detect;
-	struct live *live; /* NULL until KVM is there */
+	struct live *live;          /* NULL until KVM is there */
+	int (*pump)(void *session); /* NULL, as live: takes in what has come */
+	void *session;
+	struct daemon_socket *socket; /* NULL until the first turn */
 };
 
 /* ---- what the parts hear, in this order ---- */
@@ -39,6 +42,17 @@ int daemon_turn(struct daemon *daemon, struct error *err);
 void daemon_reload(struct daemon *daemon);
 /* The end, while the programs are still there. */
 void daemon_stop(struct daemon *daemon);
+
+/* ---- daemon_socket.c ---- */
+
+/* Listens for clients. */
+int daemon_socket_new(struct daemon *daemon, struct error *err);
+void daemon_socket_free(struct daemon_socket **socket);
+void daemon_socket_event(struct daemon_socket *socket, const struct event *event);
+void daemon_socket_finding(
+	struct daemon_socket *socket, const struct finding *finding, enum finding_phase phase);
+void daemon_socket_records(
+	struct daemon_socket *socket, const struct kes_record *records, size_t n);
 
 /* ---- daemon_lock.c ---- */
 

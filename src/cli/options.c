@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "cli/since.h"
+#include "service/server.h"
 
 typedef int (*option_fn)(struct options *options, const char *value, struct error *err);
 
@@ -237,6 +238,8 @@ WORD(set_sort, sort)
 WORD(set_columns, columns)
 WORD(set_theme, theme)
 WORD(set_speed, speed)
+WORD(set_socket, socket)
+FLAG(set_direct, direct)
 FLAG(set_once, once)
 FLAG(set_batch, batch)
 FLAG(set_actions, allow_actions)
@@ -341,6 +344,9 @@ static const struct row {
 	{OPT_SELFTEST, 0, "selftest", NULL, "prove each hook, and that a known map comes out",
 		set_selftest},
 	{OPT_RING, 0, "ring-size", "BYTES", "size of the ring buffer (default 2M)", set_ring},
+	{OPT_DIRECT, 0, "direct", NULL, "load own programs, even where the daemon runs",
+		set_direct},
+	{OPT_SOCKET, 0, "socket", "PATH", "the daemon's, instead of " SERVER_PATH, set_socket},
 	{OPT_TRAMPOLINES, 0, "no-trampolines", NULL, "do as on a kernel without BPF trampolines",
 		set_no_trampolines},
 	{OPT_VERBOSE, 'v', "verbose", NULL, "libbpf's and the kernel's own words, too",

@@ -70,11 +70,13 @@ struct options {
 	bool once, batch, allow_actions;
 	const char *output;
 	const char *save;
-	const char *vm;   /* NULL: not given */
-	const char *id;   /* of a finding; NULL: not given */
-	const char *file; /* replay's */
-	char **command;   /* after --, NULL-terminated; NULL: none */
-	char **words;     /* the whole command line from the command's name on, for takes_words */
+	const char *vm;     /* NULL: not given */
+	const char *id;     /* of a finding; NULL: not given */
+	const char *file;   /* replay's */
+	const char *socket; /* the daemon's; NULL: not given, see socket_path() */
+	bool direct;        /* own programs, even where the daemon runs */
+	char **command;     /* after --, NULL-terminated; NULL: none */
+	char **words;       /* the whole command line from the command's name on, for takes_words */
 };
 
 #define POLICY_PATH "/etc/kvm-encstat/policy.d"
@@ -109,9 +111,13 @@ enum option_bit {
 	OPT_TOP = 1 << 25,
 	OPT_REPORT = 1 << 26,
 	OPT_METRICS = 1 << 27,
+	OPT_SOCKET = 1 << 28,
+	OPT_DIRECT = 1 << 29,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,
+	/* what every one that may ask the daemon instead takes */
+	OPT_ASKS = OPT_SOCKET | OPT_DIRECT,
 	/* and every one that reads for a while */
 	OPT_READ = OPT_LIVE | OPT_ABI | OPT_DURATION | OPT_SAVE | OPT_FORCE | OPT_RESYNC,
 };

@@ -11,6 +11,7 @@
 #include "output/output.h"
 
 struct capture_reader;
+struct json_object;
 struct live;
 
 struct reader {
@@ -62,6 +63,11 @@ struct reader {
  * is not 0. */
 int session_run(const struct options *options, const struct reader *reader, bool keep_status,
 	struct error *err);
+
+/* What a capture of live records says of itself: a JSON object, the caller's. live: NULL while KVM
+ * is not there. */
+struct json_object *session_describe(
+	const struct options *options, const struct style *style, struct live *live);
 
 /* Detectors' settings: from the file that --config names, or the host's own if there is one, else
  * defaults. The caller's. */

@@ -39,8 +39,8 @@ struct loop {
 static json_object *describe_hooks(struct live *live)
 {
 	json_object *list = json_object_new_array();
-	size_t n;
-	const struct hook *hooks = live_hooks(live, &n);
+	size_t n = 0;
+	const struct hook *hooks = live ? live_hooks(live, &n) : NULL;
 
 	for (size_t i = 0; i < n; i++) {
 		json_object *hook = json_object_new_object();
@@ -53,7 +53,8 @@ static json_object *describe_hooks(struct live *live)
 	return list;
 }
 
-static json_object *describe(const struct session *session, struct live *live)
+json_object *session_describe(
+	const struct options *given, const struct style *style, struct live *live)
 {
 	json_object *about = json_object_new_object(), *kernel = json_object_new_object();
 	json_object *clock = json_object_new_object(), *options = json_object_new_object();
@@ -65,14 +66,14 @@ static json_object *describe(const struct session *session, struct live *live)
 	json_object_object_add(kernel, "machine", json_object_new_string(uts.machine));
 	json_object_object_add(about, "kernel", kernel);
 	json_object_object_add(about, "hooks", describe_hooks(live));
-	json_object_object_add(
-		options, "abi", json_object_new_string(abi_name(session->options->abi)));
-	json_object_object_add(
-		options, "ring_bytes", json_object_new_uint64(live_ring_bytes(live)));
+	json_object_object_add(options, "abi", json_object_new_string(abi_name(given->abi)));
+	if (live)
+		json_object_object_add(
+			options, "ring_bytes", json_object_new_uint64(live_ring_bytes(live)));
 	json_object_object_add(about, "options", options);
 	json_object_object_add(clock, "base", json_object_new_string("CLOCK_MONOTONIC"));
-	json_object_object_add(clock, "realtime_offset_ns",
-		json_object_new_int64(session->style.realtime_offset_ns));
+	json_object_object_add(
+		clock, "realtime_offset_ns", json_object_new_int64(style->realtime_offset_ns));
 	json_object_object_add(about, "clock", clock);
 	return about;
 }
@@ -84,7 +85,7 @@ static int open_capture(struct session *session, struct live *live, struct error
 
 	if (!session->options->save)
 		return 0;
-	about = describe(session, live);
+	about = session_describe(session->options, &session->style, live);
 	r = capture_writer_new(&session->writer, session->options->save, session->options->force,
 		json_object_to_json_string_ext(about, JSON_C_TO_STRING_PLAIN), err);
 	json_object_put(about);

@@ -334,7 +334,9 @@ int list_write(FILE *out, const struct model *model, const struct list_options *
 		struct row row = {.vm = model_vm(model, i)};
 		uint64_t oldest_ns;
 
-		if (!row.vm->alive && !options->all) {
+		if (options->only && row.vm != options->only)
+			continue;
+		if (!row.vm->alive && !options->all && !options->only) {
 			ended++;
 			continue;
 		}

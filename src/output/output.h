@@ -72,6 +72,7 @@ int diff_write_text(FILE *out, const struct style *style, const struct vm *vm);
 struct list_options {
 	bool all; /* ended ones, too */
 	bool json;
+	const struct vm *only; /* NULL: every one */
 };
 
 /* "kvm-encstat.vm/1", one object a line, or a table. */

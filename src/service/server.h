@@ -44,14 +44,15 @@ struct server_view {
 	const struct model *model;
 	struct detect *detect; /* NULL: no detectors run */
 	const struct style *style;
-	/* JSON object: what a capture would say of itself (kernel, hooks, clock). */
-	const char *metadata;
+	/* JSON object: what a capture would say of itself (kernel, hooks, clock); the server's.
+	 * NULL: no memory. */
+	char *(*describe)(void *context);
 	/* Before the model is shown: takes in what has happened until now, if that is quick. */
 	int (*refresh)(void *context);
 	/* Adds what the daemon knows of itself to the reply of Status. */
 	void (*status)(void *context, struct json_object *status);
-	/* OpenMetrics text. 0 or a negative errno. */
-	int (*metrics)(void *context, FILE *out);
+	/* OpenMetrics, or (plain) the older text format. 0 or a negative errno. */
+	int (*metrics)(void *context, bool plain, FILE *out);
 	/* What is enforced, as `policy loaded` prints it, once as one line of JSON and once as
 	 * text. */
 	int (*loaded)(void *context, FILE *json, FILE *text, struct error *err);

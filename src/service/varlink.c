@@ -75,24 +75,41 @@ static struct json_object *parse(const char *text, size_t size)
 	return TAKE_PTR(object);
 }
 
-int varlink_input_next(struct varlink_input *input, struct json_object **ret)
+/* Bytes of the next message, without its NUL; what is there of it, if that is not there yet. */
+static size_t next_size(struct varlink_input *input, bool *ret_is_whole)
 {
-	size_t have = input->end - input->start, size;
-	const char *at, *nul;
-	struct json_object *object;
+	size_t have = input->end - input->start;
+	const char *at, *nul = NULL;
 
+	*ret_is_whole = false;
 	if (!have)
 		return 0;
 	at = input->bytes + input->start;
-	nul = memchr(at + input->scanned, '\0', have - input->scanned);
-	size = nul ? (size_t)(nul - at) : have;
+	if (have > input->scanned)
+		nul = memchr(at + input->scanned, '\0', have - input->scanned);
+	*ret_is_whole = nul;
+	input->scanned = nul ? (size_t)(nul - at) : have;
+	return input->scanned;
+}
+
+bool varlink_input_has(struct varlink_input *input)
+{
+	bool is_whole;
+
+	return next_size(input, &is_whole) >= input->max || is_whole;
+}
+
+int varlink_input_next(struct varlink_input *input, struct json_object **ret)
+{
+	struct json_object *object;
+	bool is_whole;
+	size_t size = next_size(input, &is_whole);
+
 	if (size >= input->max)
 		return -EMSGSIZE;
-	if (!nul) {
-		input->scanned = have;
+	if (!is_whole)
 		return 0;
-	}
-	object = parse(at, size);
+	object = parse(input->bytes + input->start, size);
 	if (!object)
 		return -EBADMSG;
 	input->start += size + 1;
@@ -207,21 +224,4 @@ int varlink_get_string(struct json_object *parameters, const char *key, const ch
 		return -EINVAL; /* \u0000 is in it */
 	*ret = text;
 	return 0;
-}
-
-const char *varlink_unknown_key(struct json_object *parameters, const char *const *known)
-{
-	if (!parameters)
-		return NULL;
-	json_object_object_foreach(parameters, key, value)
-	{
-		size_t i = 0;
-
-		(void)value;
-		while (known[i] && strcmp(known[i], key))
-			i++;
-		if (!known[i])
-			return key;
-	}
-	return NULL;
 }

@@ -39,8 +39,9 @@ void varlink_input_free(struct varlink_input *input);
 int varlink_input_room(struct varlink_input *input, char **ret, size_t *ret_size);
 /* So many were put there. */
 void varlink_input_add(struct varlink_input *input, size_t n);
-/* Whether a message has begun that is not whole. */
+/* Whether bytes are there; whether a whole message is, or what next() fails at. */
 bool varlink_input_is_partial(const struct varlink_input *input);
+bool varlink_input_has(struct varlink_input *input);
 
 /* 1: *ret is the next message, an object, the caller's. 0: there is no whole one. -EMSGSIZE: it is
  * larger than max; -EBADMSG: it is none. After an error nothing more can be read. */
@@ -77,7 +78,5 @@ int varlink_reply_read(struct varlink_reply *ret, struct json_object *message);
 /* Absent, or null: *ret stays as it is. -EINVAL: of another type. */
 int varlink_get_bool(struct json_object *parameters, const char *key, bool *ret);
 int varlink_get_string(struct json_object *parameters, const char *key, const char **ret);
-/* The first key that is not in the NULL-terminated list; NULL: there is none. */
-const char *varlink_unknown_key(struct json_object *parameters, const char *const *known);
 
 #endif
