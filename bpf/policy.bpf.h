@@ -44,6 +44,23 @@ struct {
 	__type(value, struct kes_frozen);
 } frozen SEC(".maps");
 
+/* struct kvm * -> since when no rule refuses it anything: what one would have is told. By the C
+ * half */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KES_MAX_VMS);
+	__type(key, u64);
+	__type(value, u64);
+} monitored SEC(".maps");
+
+/* struct kvm * -> how often it was refused something: for people */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KES_MAX_VMS);
+	__type(key, u64);
+	__type(value, struct kes_denials);
+} denials SEC(".maps");
+
 /* Only for people, written and read by the C half: they are here to be pinned with the others. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -138,6 +155,20 @@ __noinline int refuses_any(const struct kes_rule_set *set, u64 mask)
 	return any;
 }
 
+/* A VM that is only monitored gets what it asks for, and what would have become of it is noted. */
+__noinline int relent(struct kes_verdict *verdict, u64 kvm)
+{
+	if (!verdict || verdict->action < KES_DENY || !bpf_map_lookup_elem(&monitored, &kvm))
+		return 0;
+	if (verdict->monitored == KES_NO_RULE) {
+		verdict->would = verdict->action;
+		verdict->monitored = verdict->rule;
+	}
+	verdict->action = KES_ALLOW;
+	verdict->rule = KES_NO_RULE;
+	return 0;
+}
+
 /* The verifier follows it once, wherever it is used. */
 __noinline int evaluate(const struct kes_rule_set *set, struct kes_policy_state *state,
 	const struct kes_ask *ask, struct kes_verdict *ret)
@@ -162,6 +193,22 @@ static __always_inline void count_rule(u32 set, u8 rule, bool monitored)
 		__sync_fetch_and_add(monitored ? &count->monitored : &count->decided, 1);
 }
 
+static __always_inline void count_denial(u64 kvm, const struct kes_verdict *verdict)
+{
+	bool refused = verdict->action >= KES_DENY;
+	struct kes_denials *count, none = {};
+
+	if (!refused && verdict->would < KES_DENY)
+		return;
+	count = bpf_map_lookup_elem(&denials, &kvm);
+	if (!count) {
+		bpf_map_update_elem(&denials, &kvm, &none, BPF_NOEXIST);
+		count = bpf_map_lookup_elem(&denials, &kvm);
+	}
+	if (count)
+		__sync_fetch_and_add(refused ? &count->refused : &count->spared, 1);
+}
+
 static __always_inline const struct kes_rule *rule_of(const struct kes_rule_set *set, u8 rule)
 {
 	return rule < KES_RULES ? &set->rules[rule & (KES_RULES - 1)] : NULL;
@@ -180,6 +227,7 @@ static __always_inline long refusal_errno(const struct kes_rule_set *set, u8 rul
 
 /* A verdict and what it is about. */
 struct decision {
+	u64 kvm;
 	struct kes_ask ask;
 	struct kes_verdict verdict;
 	u32 attrs;

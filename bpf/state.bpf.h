@@ -341,6 +341,7 @@ __noinline int evaluate_plainly(const struct kes_rule_set *set, const struct kes
 static __always_inline void judge_plainly(const struct kes_rule_set *set, struct decision *d)
 {
 	evaluate_plainly(set, &d->ask, &d->verdict, ~set->pacing);
+	relent(&d->verdict, d->kvm);
 }
 
 /* What rules of the mask might have refused is refused: nobody knows what they would have. */
@@ -356,6 +357,7 @@ static __always_inline void refuse_unknown(
 		d->verdict.action = KES_DENY;
 		d->verdict.rule = KES_NO_RULE;
 	}
+	relent(&d->verdict, d->kvm);
 	if (totals)
 		__sync_fetch_and_add(why == KES_F_BEYOND ? &totals->beyond : &totals->busy, 1);
 }
@@ -398,6 +400,7 @@ static __always_inline void judge_counted(const struct kes_rule_set *set, struct
 	} else {
 		d->ask.more = walk.n;
 		evaluate(set, &state->policy, &d->ask, &d->verdict);
+		relent(&d->verdict, kvm);
 		if (d->verdict.action < KES_DENY)
 			flies = commit(state, kvm, &d->ask);
 		else
@@ -431,6 +434,7 @@ static __always_inline void judge_with_state(const struct kes_rule_set *set,
 		judge_counted(set, state, kvm, vcpu, memory, d);
 	} else {
 		evaluate(set, &state->policy, &d->ask, &d->verdict);
+		relent(&d->verdict, kvm);
 	}
 	state_unlock(state);
 }

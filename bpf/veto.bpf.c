@@ -49,6 +49,7 @@ static __always_inline void note(u64 kvm, const struct kes_rule_set *set,
 	if (d->verdict.action != KES_ALLOW)
 		count_rule(which->set, d->verdict.rule, false);
 	count_rule(which->set, d->verdict.monitored, true);
+	count_denial(kvm, &d->verdict);
 	vm = vm_lookup(kvm, &slot);
 	if (!vm)
 		vm = vm_add(kvm, bpf_get_current_task_btf(), 0, &slot);
@@ -100,6 +101,7 @@ int BPF_PROG(on_gate, struct kvm_vcpu *kvm_vcpu, unsigned long nr, unsigned long
 	set = find_rules(v, kvm, &which);
 	if (!set)
 		return 0;
+	d.kvm = kvm;
 	fill_request(&d, set, vcpu, nr, a0, a1);
 	index = read_u32(MEMBER(vcpu, kvm_vcpu, vcpu_idx));
 	counts = which.counting && d.ask.what != KES_ASK_OTHER && is_valid(kvm, &d.ask, a0);
@@ -196,6 +198,8 @@ int BPF_PROG(on_gone, struct kvm *vm)
 	bpf_map_delete_elem(&policed, &kvm);
 	bpf_map_delete_elem(&labels, &kvm);
 	bpf_map_delete_elem(&frozen, &kvm);
+	bpf_map_delete_elem(&monitored, &kvm);
+	bpf_map_delete_elem(&denials, &kvm);
 	forget_state(kvm, read_u32(MEMBER(kvm, kvm, created_vcpus)));
 	return 0;
 }
@@ -240,6 +244,7 @@ static __always_inline void judge_change(const struct kes_veto *v, const struct 
 	}
 	refresh_buckets(state, which);
 	evaluate(set, &state->policy, &d->ask, &d->verdict);
+	relent(&d->verdict, kvm);
 	state_unlock(state);
 }
 
@@ -252,9 +257,10 @@ static __always_inline void judge_unreadable(const struct kes_rule_set *set, str
 	d->flags |= KES_F_UNREADABLE;
 	if (set->unreadable)
 		d->verdict.action = KES_DENY;
+	relent(&d->verdict, d->kvm);
 	if (totals)
-		__sync_fetch_and_add(
-			set->unreadable ? &totals->unreadable_refused : &totals->unreadable_passed,
+		__sync_fetch_and_add(d->verdict.action >= KES_DENY ? &totals->unreadable_refused
+								   : &totals->unreadable_passed,
 			1);
 }
 
@@ -278,7 +284,7 @@ static __always_inline void remember_arguments(const struct memory_attributes *a
 static __always_inline long decide_change(
 	const struct kes_veto *v, u64 kvm, const struct memory_attributes *arguments)
 {
-	struct decision d = {.flags = KES_F_CHANGE};
+	struct decision d = {.kvm = kvm, .flags = KES_F_CHANGE};
 	struct kes_veto_totals *totals = the_totals();
 	struct kes_policed which;
 	struct kes_rule_set *set = find_rules(v, kvm, &which);
@@ -375,7 +381,7 @@ int BPF_PROG(on_taken, struct kvm *vm, u64 start, u64 end, u64 mask, u64 attribu
 	u64 key = (u64)task, kvm = (u64)vm;
 	struct memory_attributes *seen,
 		taken = {.gpa = start << 12, .size = (end - start) << 12, .attributes = attributes};
-	struct decision d = {.flags = KES_F_CHANGE | KES_F_REPLACED};
+	struct decision d = {.kvm = kvm, .flags = KES_F_CHANGE | KES_F_REPLACED};
 	struct kes_veto_totals *totals = the_totals();
 	struct kes_veto *v = the_veto();
 	struct kes_policed which;

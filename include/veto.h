@@ -9,7 +9,7 @@
 #include "verdict.h"
 #include "wire.h"
 
-#define KES_VETO_LAYOUT 1 /* changes with anything below, or in verdict.h */
+#define KES_VETO_LAYOUT 2 /* changes with anything below, or in verdict.h */
 
 #define KES_MAX_SETS 64 /* rule sets; the first one is empty: all is allowed */
 
@@ -34,6 +34,12 @@ struct kes_frozen {
 	__u64 since_ns;
 	__u32 pid;     /* of the VMM */
 	__u32 resumed; /* it was let go on, without its vCPUs */
+};
+
+/* What became of a VM's requests, since its first that was refused, or would have been. */
+struct kes_denials {
+	__u64 refused;
+	__u64 spared; /* a rule would have refused them, if it, or the VM, was not only monitored */
 };
 
 /* For people: whose rules they are. */

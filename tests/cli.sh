@@ -210,10 +210,11 @@ fi
 # What the kernel enforces: here nothing. tests/unit/test_loaded.c has the rest.
 says 'policy release: two VMs' 2 "does not take 'b'" "$encstat" policy release a b
 says 'policy freeze: no VM' 2 "wants 'VM'" "$encstat" policy freeze
+says 'policy mode: no mode' 2 "wants 'VM monitor|enforce'" "$encstat" policy mode 1
 says 'policy baseline: no VM' 2 "wants 'VM'" "$encstat" policy baseline
 says 'policy loaded: a word' 2 "does not take 'db1'" "$encstat" policy loaded db1
 if [ -d /sys/fs/bpf ] && [ ! -e /sys/fs/bpf/kvm-encstat ]; then
-	for command in loaded 'freeze 1' 'baseline 1' 'release 1'; do
+	for command in loaded 'freeze 1' 'mode 1 monitor' 'baseline 1' 'release 1'; do
 		# shellcheck disable=SC2086
 		says "policy $command: nothing is enforced" 1 'nothing is enforced here|no BPF file system|run as root' \
 			"$encstat" policy $command

@@ -60,7 +60,7 @@ options_of() {
 # offered COMMAND: what its help has, or that of the commands in it
 offered() {
 	local command
-	[ "$1" = policy ] && set -- policy\ {check,test,diff,show,explain,loaded,release,freeze,baseline}
+	[ "$1" = policy ] && set -- policy\ {check,test,diff,show,explain,loaded,release,freeze,mode,baseline}
 	[ "$1" = config ] && set -- config\ {check,show}
 	for command; do
 		# shellcheck disable=SC2086 # two words

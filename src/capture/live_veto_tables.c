@@ -28,6 +28,8 @@ const char *const veto_table_names[VETO_TABLES] = {
 	[VETO_FILES] = "files",
 	[VETO_POLICED] = "policed",
 	[VETO_FROZEN] = "frozen",
+	[VETO_MONITORED] = "monitored",
+	[VETO_DENIALS] = "denials",
 	[VETO_LABELS] = "labels",
 	[VETO_BASELINES] = "baselines",
 	[VETO_STATES] = "states",
@@ -208,11 +210,21 @@ void veto_read_file(const struct veto_tables *tables, uint16_t number, char path
 
 /* ---- VMs ---- */
 
+bool veto_is_monitored(const struct veto_tables *tables, uint64_t kvm)
+{
+	uint64_t since_ns;
+
+	return !bpf_map_lookup_elem(tables->fd[VETO_MONITORED], &kvm, &since_ns);
+}
+
 static void fill_vm(const struct veto_tables *tables, struct veto_vm *vm)
 {
 	vm->has_rules = !bpf_map_lookup_elem(tables->fd[VETO_POLICED], &vm->kvm, &vm->which);
 	vm->has_label = !bpf_map_lookup_elem(tables->fd[VETO_LABELS], &vm->kvm, &vm->label);
 	vm->is_frozen = !bpf_map_lookup_elem(tables->fd[VETO_FROZEN], &vm->kvm, &vm->frozen);
+	vm->is_monitored = veto_is_monitored(tables, vm->kvm);
+	if (bpf_map_lookup_elem(tables->fd[VETO_DENIALS], &vm->kvm, &vm->denials))
+		vm->denials = (struct kes_denials){};
 	vm->label.name[KES_VM_LABEL - 1] = '\0';
 }
 
@@ -372,6 +384,18 @@ int veto_release(const struct veto_tables *tables, uint64_t kvm)
 	if (bpf_map_delete_elem(tables->fd[VETO_FROZEN], &kvm))
 		return -errno;
 	return !frozen.resumed && kill((pid_t)frozen.pid, SIGCONT) ? -errno : 0;
+}
+
+int veto_monitor(const struct veto_tables *tables, uint64_t kvm, bool monitored)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	if (monitored)
+		return bpf_map_update_elem(tables->fd[VETO_MONITORED], &kvm, &now_ns, BPF_ANY)
+			       ? -errno
+			       : 0;
+	return bpf_map_delete_elem(tables->fd[VETO_MONITORED], &kvm) && errno != ENOENT ? -errno
+											: 0;
 }
 
 struct releasing {

@@ -22,6 +22,8 @@ enum veto_table {
 	VETO_FILES,
 	VETO_POLICED,
 	VETO_FROZEN,
+	VETO_MONITORED,
+	VETO_DENIALS,
 	VETO_LABELS,
 	VETO_BASELINES,
 	VETO_STATES,
@@ -62,8 +64,9 @@ void veto_read_file(const struct veto_tables *tables, uint16_t number, char path
 /* Calls fn for each VM that has rules of its own, or is frozen, until it returns other than 0. */
 struct veto_vm {
 	uint64_t kvm;
-	bool has_rules, has_label, is_frozen;
+	bool has_rules, has_label, is_frozen, is_monitored;
 	struct kes_policed which;
+	struct kes_denials denials;
 	struct kes_vm_label label;
 	struct kes_frozen frozen;
 };
@@ -88,6 +91,11 @@ int veto_freeze(const struct veto_tables *tables, uint64_t kvm, uint32_t pid);
 int veto_resume_vmm(const struct veto_tables *tables, uint64_t kvm);
 /* They run again. -ENOENT: it is not frozen. */
 int veto_release(const struct veto_tables *tables, uint64_t kvm);
+
+/* Whether the VM is only monitored: no rule refuses it anything, what one would have is told. It
+ * stays so until it is said otherwise, whatever rules it is given, or until it ends. */
+bool veto_is_monitored(const struct veto_tables *tables, uint64_t kvm);
+int veto_monitor(const struct veto_tables *tables, uint64_t kvm, bool monitored);
 
 /* All that are. */
 int veto_release_all(const struct veto_tables *tables);

@@ -324,7 +324,7 @@ static const struct command command_diff = {
 
 static const struct command *const subcommands[] = {&command_check, &command_test, &command_diff,
 	&command_show, &command_explain_policy, &command_loaded, &command_release, &command_freeze,
-	&command_baseline};
+	&command_mode, &command_baseline};
 
 static void list_subcommands(FILE *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* `policy loaded`, `release`, `freeze` and `baseline`: what the kernel enforces now. */
+/* `policy loaded`, `release`, `freeze`, `mode` and `baseline`: what the kernel enforces now. */
 #include "cli/cmd_policy_live.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/escape.h"
 #include "cli/loaded.h"
 
 /* Tables whose programs are gone: of a tool that was killed. */
@@ -220,6 +221,62 @@ const struct command command_freeze = {
 		"`policy loaded` has them.",
 	.takes_args = 1,
 	.run = run_freeze,
+};
+
+/* ---- mode ---- */
+
+static int set_mode(const char *word, bool monitored, struct error *err)
+{
+	_cleanup_(loaded_free) struct enforced enforced = {};
+	const struct enforced_vm *vm;
+	char name[ENFORCED_VM_SIZE];
+	struct veto_tables tables;
+	int r = open_enforced(&tables, err);
+
+	if (r)
+		return r;
+	r = loaded_read(&enforced, &tables, err);
+	if (!r)
+		r = loaded_find(&enforced, word, &vm, err);
+	if (!r) {
+		enforced_vm_name(vm, name);
+		r = veto_monitor(&tables, vm->kvm, monitored);
+		if (r)
+			error_set(err, r, "%s keeps its mode: %s", name, strerror(-r));
+		else
+			printf("%s is %s\n", name,
+				monitored ? "only monitored" : "under its rules as they are");
+	}
+	veto_tables_close(&tables);
+	return r;
+}
+
+static int run_mode(const struct options *options, struct error *err)
+{
+	char shown[ESCAPED_SIZE(64)];
+	bool monitored = !strcmp(options->args[1], "monitor");
+
+	if (!monitored && strcmp(options->args[1], "enforce")) {
+		error_set(err, -EINVAL, "there is no mode '%s'",
+			escape(options->args[1], shown, sizeof(shown)));
+		error_advise(err, "it is monitor or enforce");
+		return EXIT_USAGE;
+	}
+	return set_mode(options->args[0], monitored, err) ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct command command_mode = {
+	.name = "policy mode",
+	.arguments = "VM monitor|enforce",
+	.summary = "only monitor a VM, or enforce its rules again",
+	.text = "With monitor the VM is refused nothing from now on, whatever its rules say and "
+		"also when they are\n"
+		"read anew; what they would have refused is told and counted. With enforce its "
+		"rules are as they\n"
+		"were written. A VM that is frozen stays so. VM is its id, pid or name, as `policy "
+		"loaded` has them.",
+	.takes_args = 2,
+	.run = run_mode,
 };
 
 /* ---- baseline ---- */

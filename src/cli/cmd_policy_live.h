@@ -5,6 +5,7 @@
 
 #include "cli/options.h"
 
-extern const struct command command_loaded, command_release, command_freeze, command_baseline;
+extern const struct command command_loaded, command_release, command_freeze, command_mode,
+	command_baseline;
 
 #endif

@@ -13,6 +13,7 @@
 #include "cli/session.h"
 #include "cli/top_actions.h"
 #include "cli/top_cost.h"
+#include "cli/top_policy.h"
 #include "top/batch.h"
 #include "top/screen.h"
 
@@ -24,6 +25,7 @@
 struct run {
 	const struct options *options;
 	struct top *top;
+	struct top_policies policies;
 
 	/* with a screen */
 	struct screen *screen; /* NULL: batch mode */
@@ -58,7 +60,7 @@ static int draw(struct run *run)
 	return 0;
 }
 
-static void change(struct run *run, uint32_t id, bool freeze)
+static void change(struct run *run, uint32_t id, enum top_wish wish)
 {
 	const struct vm *vm = top_vm(run->top, id);
 	char label[VM_SHORT_SIZE];
@@ -66,18 +68,20 @@ static void change(struct run *run, uint32_t id, bool freeze)
 
 	if (!vm || !vm->alive)
 		top_say(run->top, true, "the VM has ended");
-	else if (top_act(vm, freeze, &err))
+	else if (top_act(vm, wish, &err))
 		top_say(run->top, true, "%s%s%s", err.text, err.advice[0] ? "; " : "", err.advice);
 	else
 		top_say(run->top, false, "VM %u %s %s", vm->id, vm_label_short(vm, label),
-			freeze ? "is frozen" : "runs again");
+			top_act_outcome(wish));
+	top_policies_forget(&run->policies);
 }
 
 static void grant(struct run *run)
 {
 	uint32_t vm;
+	enum top_wish wish = top_take_wish(run->top, &vm);
 
-	switch (top_take_wish(run->top, &vm)) {
+	switch (wish) {
 	case WISH_QUIT:
 		run->quit = true;
 		break;
@@ -86,10 +90,10 @@ static void grant(struct run *run)
 		run->skip_ns = 0;
 		break;
 	case WISH_FREEZE:
-		change(run, vm, true);
-		break;
 	case WISH_RELEASE:
-		change(run, vm, false);
+	case WISH_MONITOR:
+	case WISH_ENFORCE:
+		change(run, vm, wish);
 		break;
 	case WISH_REDRAW:
 		screen_redraw(run->screen);
@@ -206,7 +210,7 @@ static int turn(void *context, const struct model *model, struct error *err)
 	struct run *run = context;
 	int r;
 
-	(void)model;
+	top_policies_look(&run->policies, run->top, model);
 	if (!run->screen)
 		return run->done;
 	r = look(run, err);

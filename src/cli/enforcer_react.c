@@ -24,7 +24,7 @@ static int resume_vmm(void *context, const struct veto_vm *vm)
 
 /* ---- findings ---- */
 
-static struct assigned *find_assigned(struct enforcer *enforcer, uint32_t vm)
+static const struct assigned *find_assigned(const struct enforcer *enforcer, uint32_t vm)
 {
 	for (size_t i = 0; i < enforcer->n_vms; i++)
 		if (enforcer->vms[i].vm == vm)
@@ -77,6 +77,26 @@ static struct kes_judgement judge(
 	return judgement;
 }
 
+/* As the kernel half does it with requests. */
+static void relent(struct kes_judgement *judgement)
+{
+	if (!judgement->would_line) {
+		judgement->would = judgement->action;
+		judgement->would_line = judgement->line;
+		judgement->would_file = judgement->file;
+	}
+	judgement->action = KES_ALLOW;
+	judgement->line = 0;
+	judgement->file = 0;
+}
+
+static bool is_monitored(const struct enforcer *enforcer, uint32_t vm)
+{
+	const struct assigned *assigned = find_assigned(enforcer, vm);
+
+	return assigned && assigned->kvm && veto_is_monitored(enforcer->tables, assigned->kvm);
+}
+
 static const struct vm *find_vm(const struct model *model, uint32_t id)
 {
 	for (size_t i = 0; i < model_vm_count(model); i++)
@@ -97,7 +117,9 @@ static int react_to(struct enforcer *enforcer, struct live *live, const struct v
 	if (!rule && !reaction.monitored.rule)
 		return 0;
 	judgement = judge(enforcer, found, &reaction);
-	if (rule) {
+	if (rule && is_monitored(enforcer, vm->id)) {
+		relent(&judgement);
+	} else if (rule) {
 		r = act(enforcer, vm, rule->compiled.action);
 		fprintf(stderr, "kvm-encstat: VM %u: %s: %s, by %s:%u%s%s\n", vm->id, found->id,
 			action_name(rule->compiled.action),

@@ -49,6 +49,8 @@ static int read_vm(void *context, const struct veto_vm *found)
 		.is_named = found->has_label,
 		.has_rules = found->has_rules,
 		.is_frozen = found->is_frozen,
+		.is_monitored = found->is_monitored,
+		.denials = found->denials,
 		.which = found->which,
 		.frozen = found->frozen,
 	};

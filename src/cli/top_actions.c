@@ -5,34 +5,31 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "cli/loaded.h"
+#include "cli/top_policy.h"
 
-/* Who enforces has numbers of its own: a VM is found by its process, and where that has several, by
- * its name. NULL: none, or it cannot be told which. */
-static const struct enforced_vm *find(const struct enforced *enforced, const struct vm *vm)
+static int already(struct error *err, const char *what)
 {
-	const struct enforced_vm *found = NULL, *named = NULL;
-	size_t n = 0, n_named = 0;
-	char name[VM_NAME_SIZE];
-
-	vm_name(vm, name, sizeof(name));
-	for (size_t i = 0; i < enforced->n_vms; i++) {
-		const struct enforced_vm *candidate = &enforced->vms[i];
-
-		if (candidate->label.pid != vm->pid)
-			continue;
-		found = candidate;
-		n++;
-		if (candidate->is_named && !strncmp(candidate->label.name, name, KES_VM_LABEL)) {
-			named = candidate;
-			n_named++;
-		}
-	}
-	return n == 1 ? found : n_named == 1 ? named : NULL;
+	return error_set(err, -EALREADY, "it is %s already", what);
 }
 
-static int act(
-	const struct veto_tables *tables, const struct vm *vm, bool freeze, struct error *err)
+static int set_frozen(const struct veto_tables *tables, const struct enforced_vm *vm, bool freeze,
+	struct error *err)
+{
+	if (vm->is_frozen == freeze)
+		return already(err, freeze ? "frozen" : "running");
+	return freeze ? veto_freeze(tables, vm->kvm, vm->label.pid) : veto_release(tables, vm->kvm);
+}
+
+static int set_monitored(const struct veto_tables *tables, const struct enforced_vm *vm,
+	bool monitored, struct error *err)
+{
+	if (vm->is_monitored == monitored)
+		return already(err, monitored ? "only monitored" : "under its rules as they are");
+	return veto_monitor(tables, vm->kvm, monitored);
+}
+
+static int act(const struct veto_tables *tables, const struct vm *vm, enum top_wish wish,
+	struct error *err)
 {
 	_cleanup_(loaded_free) struct enforced enforced = {};
 	const struct enforced_vm *found;
@@ -40,18 +37,17 @@ static int act(
 
 	if (r)
 		return r;
-	found = find(&enforced, vm);
+	found = top_policies_find(&enforced, vm);
 	if (!found)
 		return error_set(err, -ENOENT,
 			"who enforces does not know this VM: see kvm-encstat policy loaded");
-	if (found->is_frozen == freeze)
-		return error_set(err, -EALREADY, "it is %s already", freeze ? "frozen" : "running");
-	r = freeze ? veto_freeze(tables, found->kvm, found->label.pid)
-		   : veto_release(tables, found->kvm);
-	return r ? error_set(err, r, "that failed: %s", strerror(-r)) : 0;
+	r = wish == WISH_FREEZE || wish == WISH_RELEASE
+		    ? set_frozen(tables, found, wish == WISH_FREEZE, err)
+		    : set_monitored(tables, found, wish == WISH_MONITOR, err);
+	return r && r != -EALREADY ? error_set(err, r, "that failed: %s", strerror(-r)) : r;
 }
 
-int top_act(const struct vm *vm, bool freeze, struct error *err)
+int top_act(const struct vm *vm, enum top_wish wish, struct error *err)
 {
 	struct veto_tables tables;
 	struct veto_programs programs;
@@ -63,7 +59,15 @@ int top_act(const struct vm *vm, bool freeze, struct error *err)
 		r = error_set(err, -ENOENT,
 			"nothing enforces: a tool was killed, see kvm-encstat policy release");
 	else
-		r = act(&tables, vm, freeze, err);
+		r = act(&tables, vm, wish, err);
 	veto_tables_close(&tables);
 	return r;
+}
+
+const char *top_act_outcome(enum top_wish wish)
+{
+	return wish == WISH_FREEZE    ? "is frozen"
+	       : wish == WISH_RELEASE ? "runs again"
+	       : wish == WISH_MONITOR ? "is only monitored"
+				      : "is under its rules as they are";
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the live view may do to a VM, where it is allowed to: by the tables of whoever enforces. */
+/* Actions of the live view on a VM that is under policies. */
 #ifndef CLI_TOP_ACTIONS_H
 #define CLI_TOP_ACTIONS_H
 
-#include <stdbool.h>
-
 #include "base/error.h"
 #include "model/vm.h"
+#include "top/top.h"
 
-/* Freezes the VM, or releases it. 0 or a negative errno with err filled: -ENOENT where nothing is
- * enforced, or the VM is not known there. */
-int top_act(const struct vm *vm, bool freeze, struct error *err);
+/* wish: WISH_FREEZE, WISH_RELEASE, WISH_MONITOR or WISH_ENFORCE. 0, or a negative errno with err
+ * filled: nothing is enforced, or not this VM; it is so already. */
+int top_act(const struct vm *vm, enum top_wish wish, struct error *err);
+
+/* "VM 3 db1 ...": what has become of it then. */
+const char *top_act_outcome(enum top_wish wish);
 
 #endif

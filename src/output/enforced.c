@@ -105,6 +105,12 @@ static void write_vm(FILE *out, const struct style *style, const struct enforced
 	}
 	if (vm->counts && vm->memory)
 		fprintf(out, ", of %s", bytes_exact(vm->memory << 12, text));
+	if (vm->denials.refused)
+		fprintf(out, "; refused %llu", NUMBER(vm->denials.refused));
+	if (vm->denials.spared)
+		fprintf(out, "; would have been refused %llu", NUMBER(vm->denials.spared));
+	if (vm->is_monitored)
+		fputs("; ONLY MONITORED", out);
 	if (vm->is_frozen)
 		fprintf(out, "; FROZEN since %s%s", since_text(style, vm->frozen.since_ns, text),
 			vm->frozen.resumed ? "" : ", its VMM is stopped, too");
@@ -257,6 +263,10 @@ static json_object *vm_of_json(const struct enforced_vm *vm)
 		json_add_u64(object, "baseline_pages", vm->baseline);
 		json_add_u64(object, "memory_pages", vm->memory);
 	}
+	json_add_u64(object, "refused", vm->denials.refused);
+	json_add_u64(object, "spared", vm->denials.spared);
+	if (vm->is_monitored)
+		add_bool(object, "monitored", true);
 	if (vm->is_frozen) {
 		frozen = json_object_new_object();
 		json_add_u64(frozen, "since_ns", vm->frozen.since_ns);

@@ -23,8 +23,9 @@ struct enforced_vm {
 	uint64_t kvm;              /* by which the kernel knows it; never shown */
 	struct kes_vm_label label; /* pid alone: nobody has said more */
 	bool is_named;             /* all of it is known */
-	bool has_rules, is_frozen;
+	bool has_rules, is_frozen, is_monitored;
 	struct kes_policed which; /* its rules */
+	struct kes_denials denials;
 	struct kes_frozen frozen;
 	bool counts; /* what it shares is counted: frames */
 	uint64_t shared, memory, baseline;

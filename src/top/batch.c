@@ -157,6 +157,10 @@ static void write_row(FILE *out, const struct top *top, const struct row *row)
 	if (row->has_map)
 		json_add_u64(object, "shared_bytes", row->shared);
 	add_flows(object, row);
+	if (row->policy != POLICY_UNKNOWN)
+		json_add_string(object, "policy",
+			row->policy == POLICY_UNREADABLE ? "unreadable"
+							 : policy_mode_name(row->policy));
 	json_add_u64(object, "open", row->open_requests);
 	if (row->open_requests)
 		json_add_u64(object, "oldest_ns", row->oldest_ns);

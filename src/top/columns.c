@@ -80,12 +80,39 @@ NUMBER(get_age, row->oldest_ns)
 NUMBER(get_p50, row->p50_ns)
 NUMBER(get_p99, row->p99_ns)
 NUMBER(get_lost, row->lost)
+NUMBER(get_policy, row->policy)
+
+static const double severity_weights[] = {1, 1e2, 1e4, 1e6};
+_Static_assert(ARRAY_SIZE(severity_weights) == SEVERITIES, "a weight for each severity");
 
 /* Findings, the gravest first: one critical is more than any number of warnings. */
 static double get_findings(const struct row *row)
 {
-	return row->open[SEVERITY_CRITICAL] * 1e6 + row->open[SEVERITY_WARNING] * 1e4 +
-	       row->open[SEVERITY_NOTICE] * 1e2 + row->open[SEVERITY_INFO];
+	double sum = 0;
+
+	for (int i = 0; i < SEVERITIES; i++)
+		sum += row->open[i] * severity_weights[i];
+	return sum;
+}
+
+static bool grade_findings(const char *word, double *ret)
+{
+	enum severity severity;
+
+	if (severity_from_name(word, &severity))
+		return false;
+	*ret = severity_weights[severity];
+	return true;
+}
+
+static bool grade_policy(const char *word, double *ret)
+{
+	enum policy_mode mode;
+
+	if (policy_mode_from_name(word, &mode))
+		return false;
+	*ret = mode;
+	return true;
 }
 
 static bool has_memory(const struct row *row)
@@ -128,6 +155,7 @@ TEXT(put_cgroup, "%s", row->cgroup)
 TEXT(put_uuid, "%s", row->uuid)
 TEXT(put_state, "%s", row->alive ? "alive" : "ended")
 TEXT(put_confidence, "%s", confidence_name(row->confidence))
+TEXT(put_policy, "%s", policy_mode_name(row->policy))
 TEXT(put_host, "%s", row->has_host ? confidence_name(row->host) : "-")
 
 static void put_type(const struct row *row, char out[COLUMN_SIZE])
@@ -173,6 +201,21 @@ static void draw_confidence(struct cells *cells, int x, int y, int width, const 
 
 	cells_text(
 		cells, x, y, width, PEN(roles[row->confidence]), confidence_name(row->confidence));
+}
+
+static void draw_policy(struct cells *cells, int x, int y, int width, const struct row *row)
+{
+	static const enum role roles[] = {
+		[POLICY_UNKNOWN] = ROLE_DIM,
+		[POLICY_UNREADABLE] = ROLE_WARNING,
+		[POLICY_NONE] = ROLE_DIM,
+		[POLICY_MONITOR] = ROLE_NOTICE,
+		[POLICY_ENFORCE] = ROLE_GOOD,
+		[POLICY_FROZEN] = ROLE_CRITICAL,
+	};
+	_Static_assert(ARRAY_SIZE(roles) == POLICY_MODES, "a role for each mode");
+
+	cells_text(cells, x, y, width, PEN(roles[row->policy]), policy_mode_name(row->policy));
 }
 
 static const struct {
@@ -241,65 +284,69 @@ static void draw_name(struct cells *cells, int x, int y, int width, const struct
 
 const struct column columns[] = {
 	{"id", "ID", "number that this tool gives it", 4, 2, COLUMN_COUNT, get_id, NULL, NULL, NULL,
-		false},
-	{"pid", "PID", "process of its VMM", 7, 5, COLUMN_COUNT, get_pid, NULL, NULL, NULL, false},
+		false, NULL},
+	{"pid", "PID", "process of its VMM", 7, 5, COLUMN_COUNT, get_pid, NULL, NULL, NULL, false,
+		NULL},
 	{"uid", "UID", "user that runs the VMM", 6, 0, COLUMN_COUNT, get_uid, NULL, NULL, NULL,
-		false},
+		false, NULL},
 	{"name", "NAME", "what its VMM calls it", 12, 1, COLUMN_TEXT, NULL, put_name, NULL,
-		draw_name, false},
+		draw_name, false, NULL},
 	{"type", "TYPE", "default, sev, sev-es, snp, tdx, sw-prot", 7, 4, COLUMN_TEXT, NULL,
-		put_type, NULL, NULL, false},
-	{"state", "STATE", "alive or ended", 5, 0, COLUMN_TEXT, NULL, put_state, NULL, NULL, false},
+		put_type, NULL, NULL, false, NULL},
+	{"state", "STATE", "alive or ended", 5, 0, COLUMN_TEXT, NULL, put_state, NULL, NULL, false,
+		NULL},
 	{"vcpus", "VCPUS", "vCPUs made so far", 5, 0, COLUMN_COUNT, get_vcpus, NULL, has_vcpus,
-		NULL, true},
+		NULL, true, NULL},
 	{"memory", "MEM", "guest memory", 5, 8, COLUMN_BYTES, get_memory, NULL, has_memory, NULL,
-		true},
+		true, NULL},
 	{"shared", "SHARED", "what the guest shares with its host", 6, 3, COLUMN_BYTES, get_shared,
-		NULL, has_map, NULL, true},
+		NULL, has_map, NULL, true, NULL},
 	{"percent", "SHR%", "the same as a part of its memory", 5, 7, COLUMN_PERCENT, get_percent,
-		NULL, has_percent, NULL, true},
+		NULL, has_percent, NULL, true, NULL},
 	{"bar", "", "the same as a bar", 8, 17, COLUMN_PERCENT, get_percent, NULL, has_percent,
-		draw_bar, true},
+		draw_bar, true, NULL},
 	{"conf", "CONF", "how far its map can be trusted", 7, 9, COLUMN_TEXT, NULL, put_confidence,
-		NULL, draw_confidence, false},
+		NULL, draw_confidence, false, NULL},
 	{"host", "HOST", "the same of the host plane", 7, 0, COLUMN_TEXT, NULL, put_host, NULL,
-		NULL, false},
+		NULL, false, NULL},
 	{"toshared", ">SH/s", "conversions to shared a second", 5, 6, COLUMN_RATE, get_to_shared,
-		NULL, NULL, NULL, true},
+		NULL, NULL, NULL, true, NULL},
 	{"toprivate", ">PR/s", "conversions to private a second", 5, 6, COLUMN_RATE, get_to_private,
-		NULL, NULL, NULL, true},
+		NULL, NULL, NULL, true, NULL},
 	{"refused", "REF/s", "requests that KVM refused or the VMM denied, a second", 5, 12,
-		COLUMN_RATE, get_refused, NULL, NULL, NULL, true},
-	{"vetoed", "VETO/s", "requests that a policy refused, a second", 6, 18, COLUMN_RATE,
-		get_vetoed, NULL, NULL, NULL, true},
+		COLUMN_RATE, get_refused, NULL, NULL, NULL, true, NULL},
+	{"vetoed", "VETO/s", "requests that a policy refused, a second", 6, 20, COLUMN_RATE,
+		get_vetoed, NULL, NULL, NULL, true, NULL},
 	{"open", "OPEN", "requests that wait for their answer", 4, 13, COLUMN_COUNT, get_open, NULL,
-		NULL, NULL, true},
+		NULL, NULL, true, NULL},
 	{"age", "AGE", "how long the oldest of them waits", 6, 15, COLUMN_TIME, get_age, NULL,
-		has_age, NULL, true},
+		has_age, NULL, true, NULL},
 	{"p50", "P50", "half of the answers came within (last minutes)", 6, 16, COLUMN_TIME,
-		get_p50, NULL, has_latency, NULL, true},
+		get_p50, NULL, has_latency, NULL, true, NULL},
 	{"p99", "P99", "99 of 100 answers came within (last minutes)", 6, 11, COLUMN_TIME, get_p99,
-		NULL, has_latency, NULL, true},
-	{"hypercalls", "HC/s", "hypercalls a second", 5, 19, COLUMN_RATE, get_hypercalls, NULL,
-		NULL, NULL, true},
+		NULL, has_latency, NULL, true, NULL},
+	{"hypercalls", "HC/s", "hypercalls a second", 5, 21, COLUMN_RATE, get_hypercalls, NULL,
+		NULL, NULL, true, NULL},
 	{"exits", "EXIT/s", "exits to the VMM a second", 6, 14, COLUMN_RATE, get_exits, NULL, NULL,
-		NULL, true},
-	{"lost", "LOST", "records that did not reach us", 5, 20, COLUMN_COUNT, get_lost, NULL, NULL,
-		NULL, true},
+		NULL, true, NULL},
+	{"lost", "LOST", "records that did not reach us", 5, 22, COLUMN_COUNT, get_lost, NULL, NULL,
+		NULL, true, NULL},
 	{"findings", "FIND", "findings that are open: critical, warning, notice, info", 6, 4,
-		COLUMN_TEXT, get_findings, put_findings, NULL, draw_findings, true},
+		COLUMN_TEXT, get_findings, put_findings, NULL, draw_findings, true, grade_findings},
 	{"spark", "TREND", "shared bytes at the last intervals", ROW_SPARK, 10, COLUMN_BYTES,
-		get_shared, put_spark, has_map, draw_spark, true},
+		get_shared, put_spark, has_map, draw_spark, true, NULL},
 	{"conversions", "CONV", "conversions since the counters began", 6, 0, COLUMN_COUNT,
-		get_conversions, NULL, NULL, NULL, true},
+		get_conversions, NULL, NULL, NULL, true, NULL},
 	{"refusals", "REF", "refused or denied since then", 5, 0, COLUMN_COUNT, get_refusals, NULL,
-		NULL, NULL, true},
-	{"denials", "VETO", "refused by a policy since then", 5, 0, COLUMN_COUNT, get_denials, NULL,
-		NULL, NULL, true},
+		NULL, NULL, true, NULL},
+	{"policy", "POLICY", "what policies do to it: none, monitor, enforce, frozen", 7, 18,
+		COLUMN_TEXT, get_policy, put_policy, NULL, draw_policy, true, grade_policy},
+	{"denials", "DENIED", "requests that a policy refused", 6, 19, COLUMN_COUNT, get_denials,
+		NULL, NULL, NULL, true, NULL},
 	{"cgroup", "CGROUP", "control group of the VMM", 20, 0, COLUMN_TEXT, NULL, put_cgroup, NULL,
-		NULL, false},
-	{"uuid", "UUID", "as its VMM has it", 36, 0, COLUMN_TEXT, NULL, put_uuid, NULL, NULL,
-		false},
+		NULL, false, NULL},
+	{"uuid", "UUID", "as its VMM has it", 36, 0, COLUMN_TEXT, NULL, put_uuid, NULL, NULL, false,
+		NULL},
 };
 const size_t n_columns = ARRAY_SIZE(columns);
 _Static_assert(ARRAY_SIZE(columns) <= COLUMNS_MAX, "room for all columns");
@@ -353,7 +400,8 @@ static enum role role_of(const struct column *c)
 {
 	if (c->number == get_shared || c->number == get_percent)
 		return ROLE_SHARED;
-	if (c->number == get_refused || c->number == get_vetoed || c->number == get_lost)
+	if (c->number == get_refused || c->number == get_vetoed || c->number == get_denials ||
+		c->number == get_lost)
 		return ROLE_WARNING;
 	if (c->number == get_open || c->number == get_age)
 		return ROLE_NOTICE;

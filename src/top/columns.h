@@ -38,6 +38,9 @@ struct column {
 	 * text. */
 	void (*draw)(struct cells *cells, int x, int y, int width, const struct row *row);
 	bool falling; /* as a rule one wants the largest first */
+	/* Of text that has a number, too: the least number of what is called so, "warning"; false:
+	 * nothing is. */
+	bool (*grade)(const char *word, double *ret);
 };
 
 #define COLUMNS_MAX 40

@@ -72,25 +72,15 @@ static int parse_number(struct filter_term *term, struct error *err)
 	return -EINVAL;
 }
 
-/* Findings are text and number: a number of any, or one of "critical", "warning" ... */
+/* Some text has an order, and its words stand for numbers: findings, policy. */
 static int parse_value(struct filter_term *term, struct error *err)
 {
 	if (term->op == FILTER_CONTAINS)
 		return 0;
 	if (term->column->unit != COLUMN_TEXT)
 		return parse_number(term, err);
-	if (term->column->number) {
-		enum severity severity;
-
-		if (!severity_from_name(term->word, &severity)) {
-			static const double least[] = {1, 1e2, 1e4, 1e6};
-			_Static_assert(ARRAY_SIZE(least) == SEVERITIES, "as columns.c has it");
-
-			term->number = least[severity];
-			return 0;
-		}
-		return parse_number(term, err);
-	}
+	if (term->column->grade)
+		return term->column->grade(term->word, &term->number) ? 0 : parse_number(term, err);
 	if (term->op == FILTER_EQUAL || term->op == FILTER_UNEQUAL)
 		return 0;
 	error_set(

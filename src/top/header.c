@@ -167,6 +167,30 @@ static void put_findings(struct top *top, struct line *line)
 	line->x++;
 }
 
+/* How many VMs are in each mode; why nothing is known of it; nothing where nobody looks. */
+static void put_policies(struct top *top, struct line *line)
+{
+	size_t modes[POLICY_MODES] = {};
+	char text[64];
+
+	for (size_t i = 0; i < stats_count(top->stats); i++)
+		modes[stats_at(top->stats, i)->policy] += stats_at(top->stats, i)->vm->alive;
+	if (top->policies == POLICIES_NOT_LOADED)
+		put_pair(line, "policies", ROLE_DIM, "none loaded");
+	else if (top->policies == POLICIES_UNREADABLE)
+		put_pair(line, "policies", ROLE_WARNING, top->policies_why);
+	if (top->policies != POLICIES_LOADED)
+		return;
+	snprintf(text, sizeof(text), "%zu VMs", modes[POLICY_ENFORCE]);
+	put_pair(line, "enforced", ROLE_VALUE, text);
+	for (enum policy_mode mode = POLICY_MONITOR; mode <= POLICY_FROZEN; mode++)
+		if (mode != POLICY_ENFORCE && modes[mode]) {
+			snprintf(text, sizeof(text), "%zu", modes[mode]);
+			put_pair(line, mode == POLICY_FROZEN ? "frozen" : "monitored",
+				mode == POLICY_FROZEN ? ROLE_CRITICAL : ROLE_NOTICE, text);
+		}
+}
+
 static void draw_cost(struct top *top, struct line *line, const struct sums *sums)
 {
 	char text[48], bytes[24];
@@ -182,6 +206,7 @@ static void draw_cost(struct top *top, struct line *line, const struct sums *sum
 		snprintf(text, sizeof(text), "%.0fns", top->cost.ns_per_event);
 		put_pair(line, "per event", ROLE_TEXT, text);
 	}
+	put_policies(top, line);
 }
 
 int draw_header(struct top *top, struct cells *cells, struct area area)

@@ -26,6 +26,8 @@ const struct key_row key_rows[] = {
 		"stop the VM's vCPUs, after a question", SCOPE_ACTIONS},
 	{DO_RELEASE, IN(VIEW_VMS) | IN(VIEW_VM), {'L'}, NULL,
 		"let them run again, after a question", SCOPE_ACTIONS},
+	{DO_MODE, IN(VIEW_VMS) | IN(VIEW_VM), {'M'}, NULL,
+		"only monitor the VM, or enforce its rules again, after a question", SCOPE_ACTIONS},
 	{DO_QUIT, ALL, {TK_F1 + 9, 'q'}, "Quit", "leave", SCOPE_ALL},
 	{DO_VMS, ALL, {'1'}, NULL, "the table of VMs", SCOPE_ALL},
 	{DO_NEXT_VIEW, LISTS, {TK_TAB}, NULL, "the next of VMs, findings, events", SCOPE_ALL},

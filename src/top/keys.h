@@ -91,6 +91,7 @@ enum command_id {
 	DO_TOGGLE,
 	DO_FREEZE,
 	DO_RELEASE,
+	DO_MODE,
 	DO_REDRAW,
 	DO_QUIT,
 	COMMANDS,

@@ -147,6 +147,20 @@ static void type(struct top *top, uint32_t key)
 
 /* ---- commands that all views have ---- */
 
+/* What a mode is changed to: from what was read of it last. */
+static enum top_wish other_mode(const struct vm_stats *v)
+{
+	return v->policy == POLICY_MONITOR ? WISH_ENFORCE : WISH_MONITOR;
+}
+
+static const char *wish_text(enum top_wish wish)
+{
+	return wish == WISH_FREEZE    ? "Freeze"
+	       : wish == WISH_RELEASE ? "Release"
+	       : wish == WISH_MONITOR ? "Refuse nothing, only monitor"
+				      : "Enforce the rules of";
+}
+
 static void ask(struct top *top, enum top_wish wish)
 {
 	const struct vm_stats *v;
@@ -159,11 +173,12 @@ static void ask(struct top *top, enum top_wish wish)
 		top_say(top, true, "no VM that lives is chosen");
 		return;
 	}
+	if (wish == WISH_MONITOR)
+		wish = other_mode(v);
 	top->prompt =
 		(struct prompt_line){.kind = PROMPT_LINE_QUESTION, .wish = wish, .vm = v->vm->id};
 	snprintf(top->prompt.question, sizeof(top->prompt.question), "%s VM %u %s (pid %u)? [y/N]",
-		wish == WISH_FREEZE ? "Freeze" : "Release", v->vm->id, vm_label_short(v->vm, label),
-		v->vm->pid);
+		wish_text(wish), v->vm->id, vm_label_short(v->vm, label), v->vm->pid);
 }
 
 static void go_back(struct top *top)
@@ -283,8 +298,13 @@ static bool do_common(struct top *top, enum command_id command)
 		top_say(top, false, "the counters begin anew");
 		return true;
 	case DO_FREEZE:
+		ask(top, WISH_FREEZE);
+		return true;
 	case DO_RELEASE:
-		ask(top, command == DO_FREEZE ? WISH_FREEZE : WISH_RELEASE);
+		ask(top, WISH_RELEASE);
+		return true;
+	case DO_MODE:
+		ask(top, WISH_MONITOR);
 		return true;
 	case DO_PAUSE:
 	case DO_STEP:

@@ -69,6 +69,7 @@ static void take_figures(struct row *row, const struct stats *stats, const struc
 	row->p50_ns = latency_permille(&v->recent[0], &v->recent[1], 500);
 	row->p99_ns = latency_permille(&v->recent[0], &v->recent[1], 990);
 	vm_stats_open(v, row->open);
+	row->policy = v->policy;
 	vm_stats_counters(stats, v, &row->process);
 	row->n_spark = n < ROW_SPARK ? n : ROW_SPARK;
 	memcpy(row->spark, shared + n - row->n_spark, row->n_spark * sizeof(*shared));

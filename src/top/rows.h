@@ -22,6 +22,7 @@ struct row {
 	uint64_t open_requests, oldest_ns; /* the age of the oldest */
 	uint64_t p50_ns, p99_ns;           /* 0: nothing was answered */
 	unsigned int open[SEVERITIES];     /* findings */
+	enum policy_mode policy;
 	uint32_t spark[ROW_SPARK];
 	size_t n_spark;
 

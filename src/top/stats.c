@@ -167,7 +167,7 @@ static void totals_of(const struct stats *s, const struct vm_stats *v, uint64_t 
 	ret[FLOW_TO_SHARED] = v->seen[0];
 	ret[FLOW_TO_PRIVATE] = v->seen[1];
 	ret[FLOW_REFUSED] = ledger->refused + ledger->denied;
-	ret[FLOW_VETOED] = ledger->vetoed;
+	ret[FLOW_VETOED] = v->counted ? v->refused : ledger->vetoed;
 	ret[FLOW_HYPERCALLS] = sum(counters->hypercalls, KES_HYPERCALLS);
 	ret[FLOW_EXITS] = sum(counters->exits, KES_EXIT_REASONS) +
 			  sum(counters->exit_errors, KES_EXIT_REASONS);
@@ -330,6 +330,8 @@ int stats_event(struct stats *s, const struct event *event)
 		v = add(s, event->vm);
 	if (!v)
 		return -ENOMEM;
+	if (event->kind == EVENT_VERDICT && !v->counted && policy_mode_of(event) > v->policy)
+		v->policy = policy_mode_of(event);
 	if (event->kind == EVENT_CONVERTED)
 		v->seen[event->to == PAGE_PRIVATE]++;
 	if (event->has_latency && (event->kind == EVENT_CONVERTED || event->kind == EVENT_DENIED)) {
@@ -347,6 +349,36 @@ void stats_finding(struct stats *s, const struct finding *f, enum finding_phase 
 	if (f->vm && !v)
 		return; /* it was forgotten meanwhile */
 	open[f->kind] = phase == PHASE_END ? 0 : (uint8_t)(f->severity + 1);
+}
+
+/* ---- policies ---- */
+
+/* What was refused before it was read for the first time is no rate. */
+static void take_refused(struct vm_stats *v, uint64_t refused)
+{
+	if (!v->counted)
+		v->last[FLOW_VETOED] = refused;
+	v->counted = true;
+	v->refused = refused;
+}
+
+void stats_policy(struct stats *s, const struct vm_policy *vms, size_t n, enum policy_mode mode)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct vm_stats *v = s->vms[i];
+
+		if (!v->vm->alive)
+			continue; /* as it was when it ended */
+		while (at < n && vms[at].vm < v->vm->id)
+			at++;
+		v->policy = mode;
+		if (at == n || vms[at].vm != v->vm->id)
+			continue;
+		v->policy = vms[at].mode;
+		take_refused(v, vms[at].refused);
+	}
 }
 
 /* ---- reading ---- */

@@ -10,6 +10,7 @@
 #include "detect/detect.h"
 #include "model/model.h"
 #include "top/latency.h"
+#include "top/policy.h"
 
 /* Intervals that are kept of what changes: for sparklines. */
 #define STATS_HISTORY 64
@@ -36,7 +37,10 @@ struct vm_stats {
 	uint32_t shared[STATS_HISTORY]; /* frames, at the last ticks; saturated */
 	uint32_t moves[STATS_HISTORY];  /* conversions between them */
 	uint16_t n_history, at;         /* at: where the next one goes */
-	uint8_t open[FINDING_KINDS];    /* severity + 1 of the finding of this kind that is open */
+	enum policy_mode policy;
+	bool counted;                /* the kernel's tables say what was refused: */
+	uint64_t refused;            /* so much, and not what records say */
+	uint8_t open[FINDING_KINDS]; /* severity + 1 of the finding of this kind that is open */
 };
 
 struct stats;
@@ -53,6 +57,11 @@ uint64_t stats_interval(const struct stats *stats);
 /* -ENOMEM. Before the event is taken in, the interval may end: stats_ticks() says so. */
 int stats_event(struct stats *stats, const struct event *event);
 void stats_finding(struct stats *stats, const struct finding *finding, enum finding_phase phase);
+
+/* What the kernel's tables say: of the VMs of the list, in order of id; of all others, mode. NULL:
+ * only the latter. What was refused of them stays known. */
+void stats_policy(
+	struct stats *stats, const struct vm_policy *vms, size_t n, enum policy_mode mode);
 
 /* Intervals that ended so far. */
 uint64_t stats_ticks(const struct stats *stats);

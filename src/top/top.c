@@ -135,6 +135,18 @@ void top_set_cost(struct top *top, const struct top_cost *cost)
 	top->stale = true;
 }
 
+void top_set_policy(struct top *top, enum policy_state state, const struct vm_policy *vms, size_t n,
+	const char *why)
+{
+	top->policies = state;
+	snprintf(top->policies_why, sizeof(top->policies_why), "%s", why);
+	stats_policy(top->stats, vms, n,
+		state == POLICIES_UNREADABLE ? POLICY_UNREADABLE
+		: state == POLICIES_LOADED   ? POLICY_NONE
+					     : POLICY_UNKNOWN);
+	top->stale = true;
+}
+
 /* ---- what comes out ---- */
 
 bool top_is_stale(const struct top *top)

@@ -13,6 +13,7 @@
 #include "top/columns.h"
 #include "top/filter.h"
 #include "top/keys.h"
+#include "top/policy.h"
 
 struct top;
 
@@ -47,6 +48,11 @@ struct top_cost {
 };
 void top_set_cost(struct top *top, const struct top_cost *cost);
 
+/* What policies do, live. vms: in order of id, those that are alive; why: of POLICIES_UNREADABLE.
+ */
+void top_set_policy(struct top *top, enum policy_state state, const struct vm_policy *vms, size_t n,
+	const char *why);
+
 void top_press(struct top *top, const struct key_press *press);
 
 /* ---- what comes out ---- */
@@ -70,6 +76,8 @@ enum top_wish {
 	WISH_RESTART, /* play the capture from its beginning */
 	WISH_FREEZE,  /* the VM of top_wish_vm(): the user said yes */
 	WISH_RELEASE,
+	WISH_MONITOR, /* its policies' rules only monitor it */
+	WISH_ENFORCE,
 	WISH_REDRAW, /* the whole screen */
 };
 /* What the user wants and only others can do; asked once, it is none again. */

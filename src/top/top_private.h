@@ -55,6 +55,8 @@ struct top {
 	uint64_t now_ns; /* of the records */
 	uint64_t first_ns;
 	struct top_cost cost;
+	enum policy_state policies;
+	char policies_why[128];
 	struct log *log;
 
 	enum view_id view, back, back_of_text; /* where Esc leads to */

@@ -57,6 +57,8 @@ static void add_up(struct row *head, const struct row *row)
 	head->open_requests += row->open_requests;
 	head->lost += row->lost;
 	head->vcpus += row->vcpus;
+	if (row->policy > head->policy)
+		head->policy = row->policy;
 	for (int i = 0; i < FLOWS; i++) {
 		head->rates[i] += row->rates[i];
 		head->totals[i] += row->totals[i];

@@ -33,7 +33,7 @@ static __always_inline void tell_state(struct operation *o)
 static __always_inline void request(struct operation *o)
 {
 	struct kes_policed which = {.set = o->set, .serial = o->serial, .counting = o->counting};
-	struct decision d = {};
+	struct decision d = {.kvm = o->kvm};
 	struct kes_rule_set *set = bpf_map_lookup_elem(&rule_sets, &which.set);
 	bool counts = which.counting && o->kind == REQUEST;
 

@@ -42,6 +42,8 @@ static const struct {
 	[VETO_FILES] = {true, 4, KES_TEXT_LIMIT, KES_FILES},
 	[VETO_POLICED] = {false, 8, sizeof(struct kes_policed), 64},
 	[VETO_FROZEN] = {false, 8, sizeof(struct kes_frozen), 64},
+	[VETO_MONITORED] = {false, 8, sizeof(uint64_t), 64},
+	[VETO_DENIALS] = {false, 8, sizeof(struct kes_denials), 64},
 	[VETO_LABELS] = {false, 8, sizeof(struct kes_vm_label), 64},
 	[VETO_BASELINES] = {false, 8, sizeof(uint64_t), 64},
 	[VETO_STATES] = {false, sizeof(struct kes_state_key), sizeof(struct kes_state), 64},

@@ -26,6 +26,7 @@ static void test_nothing(void **state)
 	bench_bad(bench, "release 1", "nothing is enforced here");
 	bench_bad(bench, "freeze 1", "nothing is enforced here");
 	bench_bad(bench, "baseline 1", "nothing is enforced here");
+	bench_bad(bench, "mode 1 monitor", "nothing is enforced here");
 }
 
 static void test_no_file_system(void **state)
@@ -46,6 +47,7 @@ static void fill(struct bench *bench)
 	struct kes_veto_totals totals = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 	uint32_t zero = 0;
 	uint64_t kvm = 30, baseline = 256;
+	struct kes_denials denials = {12, 3};
 
 	bench_make_tables(bench);
 	settings.standard[KES_VM_SNP] = plain;
@@ -65,6 +67,8 @@ static void fill(struct bench *bench)
 	bpf_map_update_elem(bench->tables.fd[VETO_BASELINES], &kvm, &baseline, BPF_ANY);
 	bench_set_frozen(bench, 10, 1002, true);
 	bench_set_frozen(bench, 40, 1004, false);
+	bpf_map_update_elem(bench->tables.fd[VETO_DENIALS], &kvm, &denials, BPF_ANY);
+	assert_int_equal(veto_monitor(&bench->tables, 30, true), 0);
 }
 
 static void expect(const char *text, const char *part)
@@ -91,9 +95,10 @@ static void test_text(void **state)
 		"\n"
 		"VM 1 web  pid 1001: rule set 2, number 5; 2M shared, baseline 0, of 512M\n"
 		"VM 2 db\\x1b[2J  pid 1002: rule set 1, number 4; FROZEN since ");
-	expect(bench->output,
-		"\nVM 3 web2  pid 1003: rule set 2, number 5; 0 shared, baseline 1M, of 512M\n"
-		"the VM of pid 1004: the rules of its type; FROZEN since ");
+	expect(bench->output, "\nVM 3 web2  pid 1003: rule set 2, number 5; 0 shared, baseline 1M, "
+			      "of 512M; refused "
+			      "12; would have been refused 3; ONLY MONITORED\n"
+			      "the VM of pid 1004: the rules of its type; FROZEN since ");
 	expect(bench->output, ", its VMM is stopped, too\n");
 	expect(bench->output,
 		"\n\nrule set 1: any VM of type snp, other; VM 2 db\\x1b[2J\n"
@@ -124,10 +129,14 @@ static void test_json(void **state)
 	expect(bench->output, "\"standard\":[{\"type\":\"default\",\"set\":0,\"number\":0},");
 	expect(bench->output, "{\"type\":\"other\",\"set\":1,\"number\":4}]");
 	expect(bench->output, "{\"pid\":1001,\"id\":1,\"name\":\"web\",\"set\":2,\"number\":5,"
-			      "\"shared_pages\":512,\"baseline_pages\":0,\"memory_pages\":131072}");
+			      "\"shared_pages\":512,\"baseline_pages\":0,\"memory_pages\":131072,"
+			      "\"refused\":0,\"spared\":0}");
+	expect(bench->output, ",\"refused\":12,\"spared\":3,\"monitored\":true}");
 	expect(bench->output, "{\"pid\":1002,\"id\":2,\"name\":\"db\\\\x1b[2J\",\"set\":1,"
-			      "\"number\":4,\"frozen\":{\"since_ns\":1,\"vmm_stopped\":false}}");
-	expect(bench->output, "{\"pid\":1004,\"frozen\":{\"since_ns\":1,\"vmm_stopped\":true}}");
+			      "\"number\":4,\"refused\":0,\"spared\":0,\"frozen\":{\"since_ns\":1,"
+			      "\"vmm_stopped\":false}}");
+	expect(bench->output, "{\"pid\":1004,\"refused\":0,\"spared\":0,\"frozen\":{\"since_ns\":1,"
+			      "\"vmm_stopped\":true}}");
 	expect(bench->output,
 		"\"sets\":[{\"set\":1,\"unreadable\":\"deny\",\"rules\":[{\"place\":0,\"mode\":"
 		"\"enforce\",\"file\":\"a\\\\x0a.yaml\",\"line\":6,\"action\":\"deny\",\"rule\":"
@@ -286,6 +295,23 @@ static void test_freeze(void **state)
 	bench_end(vmm);
 }
 
+static void test_mode(void **state)
+{
+	HAVE(bench);
+
+	bench_make_tables(bench);
+	bench_add_vm(bench, 10, 1, 1001, "db", plain);
+	bench_good(bench, "mode db monitor", "VM 1 db is only monitored\n");
+	assert_true(veto_is_monitored(&bench->tables, 10));
+	bench_good(bench, "mode 1 monitor", "VM 1 db is only monitored\n");
+	bench_good(bench, "mode db enforce", "VM 1 db is under its rules as they are\n");
+	assert_false(veto_is_monitored(&bench->tables, 10));
+	bench_good(bench, "mode db enforce", "VM 1 db is under its rules as they are\n");
+	bench_bad(bench, "mode web monitor", "no VM 'web' is under policies; there is: VM 1 db");
+	assert_int_equal(bench_run(bench, "mode db off"), EXIT_USAGE);
+	assert_string_equal(bench->err.text, "there is no mode 'off'");
+}
+
 static void test_baseline(void **state)
 {
 	HAVE(bench);
@@ -363,6 +389,7 @@ int main(void)
 		TEST(test_release_one),
 		TEST(test_which),
 		TEST(test_freeze),
+		TEST(test_mode),
 		TEST(test_baseline),
 		TEST(test_leftover),
 		TEST(test_other_version),

@@ -22,10 +22,12 @@ static struct row example(void)
 		.p50_ns = 40000,
 		.p99_ns = 2500000,
 		.lost = 3,
+		.policy = POLICY_ENFORCE,
 	};
 
 	row.rates[FLOW_TO_SHARED] = 1500;
 	row.open[SEVERITY_WARNING] = 1;
+	row.totals[FLOW_VETOED] = 11;
 	return row;
 }
 
@@ -76,6 +78,15 @@ static void test_matching(void **state)
 		{"'db-primary'", true},
 		{"conf=exact", true},
 		{"conf!=exact", false},
+		{"policy=enforce", true},
+		{"policy=ENFORCE denials>0", true},
+		{"policy!=enforce", false},
+		{"policy=frozen", false},
+		{"policy>=monitor", true},
+		{"policy<frozen", true},
+		{"policy~force", true},
+		{"denials>11", false},
+		{"denied=11", true},
 		{"findings>0", true},
 		{"findings>=warning", true},
 		{"findings>=critical", false},

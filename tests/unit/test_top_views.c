@@ -264,6 +264,127 @@ static void test_actions(void **state)
 	}
 }
 
+/* The mode is changed to the other one, as it was read last. */
+static void test_mode_action(void **state)
+{
+	struct top_options options = {.interval_ns = 1000000000, .actions = true};
+	struct vm_policy policies[] = {{1, POLICY_ENFORCE, 3}, {2, POLICY_MONITOR, 0}};
+	struct top_bench b;
+	uint32_t vm;
+
+	(void)state;
+	bench_start(&b, &options);
+	bench_vm(&b, 1, KES_VM_SNP, 1024);
+	bench_vm(&b, 2, KES_VM_SNP, 1024);
+	bench_time(&b, 1000000000);
+	top_set_policy(b.top, POLICIES_LOADED, policies, 2, "");
+	free(bench_draw(&b, 80, 24, false));
+	bench_press(&b, "M");
+	assert_true(
+		bench_shows(&b, "Refuse nothing, only monitor VM 1 qemu[1001] (pid 1001)? [y/N]"));
+	bench_press(&b, "n");
+	assert_int_equal(top_take_wish(b.top, &vm), WISH_NONE);
+	bench_press(&b, "My");
+	assert_int_equal(top_take_wish(b.top, &vm), WISH_MONITOR);
+	assert_int_equal(vm, 1);
+	bench_press(&b, "jMy");
+	assert_int_equal(top_take_wish(b.top, &vm), WISH_ENFORCE);
+	assert_int_equal(vm, 2);
+	bench_stop(&b);
+}
+
+/* The figures of one VM's row, as its columns have them. */
+static void policy_is(struct top_bench *b, uint32_t vm, const char *mode, const char *denied)
+{
+	const struct rows *rows;
+	char text[COLUMN_SIZE];
+
+	bench_time(b, 1000000000);
+	rows = top_rows(b->top);
+	for (size_t i = 0; i < rows->n; i++) {
+		if (rows->rows[i].id != vm)
+			continue;
+		assert_string_equal(column_text(column_find("policy"), &rows->rows[i], text), mode);
+		assert_string_equal(
+			column_text(column_find("denials"), &rows->rows[i], text), denied);
+		return;
+	}
+	fail_msg("no VM %u", vm);
+}
+
+/* What was never loaded is another thing than what cannot be read; and a VM that no policy is about
+ * another than a host without policies. */
+static void test_policies_live(void **state)
+{
+	struct top_options options = {.interval_ns = 1000000000};
+	struct vm_policy policies[] = {{1, POLICY_ENFORCE, 5000}, {3, POLICY_FROZEN, 1}};
+	struct top_bench b;
+
+	(void)state;
+	bench_start(&b, &options);
+	for (uint32_t vm = 1; vm <= 3; vm++)
+		bench_vm(&b, vm, KES_VM_SNP, 1024);
+	top_set_policy(b.top, POLICIES_NOT_LOADED, NULL, 0, "");
+	policy_is(&b, 1, "-", "0");
+	assert_true(bench_shows(&b, "policies none loaded"));
+	top_set_policy(b.top, POLICIES_UNREADABLE, NULL, 0, "they are secret");
+	policy_is(&b, 1, "?", "0");
+	assert_true(bench_shows(&b, "policies they are secret"));
+	top_set_policy(b.top, POLICIES_LOADED, policies, 2, "");
+	policy_is(&b, 1, "enforce", "5.0K");
+	policy_is(&b, 2, "none", "0");
+	policy_is(&b, 3, "frozen", "1");
+	assert_true(bench_shows(&b, "enforced 1 VMs  frozen 1"));
+	/* what was refused before is no rate */
+	assert_true(top_rows(b.top)->rows[0].rates[FLOW_VETOED] == 0);
+	policies[0].refused += 10;
+	top_set_policy(b.top, POLICIES_LOADED, policies, 2, "");
+	policy_is(&b, 1, "enforce", "5.0K");
+	assert_in_range((int)(10 * top_rows(b.top)->rows[0].rates[FLOW_VETOED]), 99, 101);
+	top_set_policy(b.top, POLICIES_NOT_LOADED, NULL, 0, "");
+	policy_is(&b, 1, "-", "5.0K");
+	bench_stop(&b);
+}
+
+static void verdict(struct top_bench *b, uint32_t vm, uint8_t action, uint32_t line, uint8_t would,
+	uint32_t would_line, uint32_t set)
+{
+	struct kes_record r = bench_record(b, vm, KES_VERDICT);
+
+	r.judgement.npages = 1;
+	r.judgement.set = set;
+	r.judgement.action = action;
+	r.judgement.line = line;
+	r.judgement.would = would;
+	r.judgement.would_line = would_line;
+	bench_apply(b, r);
+}
+
+/* In a capture its verdicts tell. */
+static void test_policies_recorded(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	bench_start(&b, &plain);
+	for (uint32_t vm = 1; vm <= 3; vm++)
+		bench_vm(&b, vm, KES_VM_SNP, 1024);
+	policy_is(&b, 1, "-", "0");
+	verdict(&b, 1, KES_DENY, 4, KES_ALLOW, 0, 0); /* a proof's */
+	policy_is(&b, 1, "-", "0");
+	verdict(&b, 1, KES_ALLOW, 0, KES_DENY, 4, 1);
+	policy_is(&b, 1, "monitor", "0");
+	verdict(&b, 1, KES_DENY, 5, KES_ALLOW, 0, 1);
+	verdict(&b, 1, KES_ALLOW, 0, KES_DENY, 4, 1);
+	policy_is(&b, 1, "enforce", "1");
+	verdict(&b, 2, KES_LOG, 5, KES_ALLOW, 0, 1);
+	policy_is(&b, 2, "enforce", "0");
+	verdict(&b, 3, KES_FREEZE, 5, KES_ALLOW, 0, 1);
+	policy_is(&b, 3, "frozen", "1");
+	bench_press(&b, "s");
+	bench_stop(&b);
+}
+
 /* The manual lists the keys as the table has them; KES_UPDATE=1 prints them. */
 static void test_manual(void **state)
 {
@@ -387,6 +508,9 @@ int main(void)
 		cmocka_unit_test(test_tree_and_marks),
 		cmocka_unit_test(test_mouse),
 		cmocka_unit_test(test_actions),
+		cmocka_unit_test(test_mode_action),
+		cmocka_unit_test(test_policies_live),
+		cmocka_unit_test(test_policies_recorded),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_any_key_anywhere),
 		cmocka_unit_test(test_hostile_names),
