@@ -2,6 +2,7 @@
 /* Each view as it is drawn: from captures, at the sizes people have, and smaller ones. */
 #include "hostile_names.h"
 #include "top_bench.h"
+#include "verdict.h"
 
 static const struct top_options plain = {
 	.interval_ns = 100000000, .file = "x", .speed = 1, .ended = true};
