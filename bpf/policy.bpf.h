@@ -156,7 +156,7 @@ __noinline int refuses_any(const struct kes_rule_set *set, u64 mask)
 }
 
 /* A VM that is only monitored gets what it asks for, and what would have become of it is noted. */
-__noinline int relent(struct kes_verdict *verdict, u64 kvm)
+static __noinline int relent(struct kes_verdict *verdict, u64 kvm)
 {
 	if (!verdict || verdict->action < KES_DENY || !bpf_map_lookup_elem(&monitored, &kvm))
 		return 0;

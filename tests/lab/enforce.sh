@@ -31,7 +31,9 @@ boot() {
 	cp -r "$here/../guest/scripts/enforce" "$job/scripts"
 	cp -r "$here/../guest/scripts/veto" "$job/veto"
 	echo "$kernel" >"$job/kind"
-	"$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)"
+	"$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)" \
+		"$(command -v script)"
+	install -D /lib/terminfo/l/linux "$job/root/usr/share/terminfo/l/linux"
 	local program
 	for program in ioctls gmem; do
 		"${CC:-cc}" -Wall -Wextra -Werror -O1 -static -o "$job/root/bin/$program" \
@@ -81,7 +83,7 @@ matches "$(name "reload: a policy that is wrong changes nothing, and is said")" 
 equal "$(name "afterwards the module is as it was")" N "$(cat "$out/armed-after")"
 equal "$(name "afterwards no program stays")" 0 "$(cat "$out/left-behind")"
 
-for part in level1 level2 keep; do
+for part in level1 level2 keep actions; do
 	# shellcheck source=/dev/null
 	. "$here/../enforce/verify-$part.sh"
 done
