@@ -8,8 +8,6 @@
 #include "cli/commands.h"
 #include "cli/daemon.h"
 
-#define STATE_DIR "/var/lib/kvm-encstat"
-
 static void on_watch(void *context, const struct model *model, const struct style *style)
 {
 	struct daemon *daemon = context;
@@ -60,7 +58,7 @@ static int on_turn(void *context, const struct model *model, struct error *err)
 
 static void on_reload(void *context)
 {
-	daemon_reload(context);
+	daemon_reload(context, NULL);
 }
 
 static void on_stop(void *context)
@@ -82,14 +80,33 @@ static int on_findings(void *context, const struct style *style, const struct mo
 
 static void release(struct daemon *daemon)
 {
+	enforcer_free(&daemon->enforcer);
 	sd_event_unref(daemon->loop);
+	config_free(&daemon->config);
 	if (daemon->lock >= 0)
 		close(daemon->lock);
 }
 
-static int run(const struct options *options, struct error *err)
+/* All that can be refused before anything is watched. */
+static int prepare(struct daemon *daemon, struct error *err)
 {
-	_cleanup_(release) struct daemon daemon = {.options = options, .lock = -1};
+	int r = config_load(&daemon->config, daemon->options->config, err);
+
+	if (!r)
+		r = daemon_lock(&daemon->lock, daemon->config->state_dir, err);
+	if (!r)
+		r = daemon_enforce_prepare(daemon, err);
+	if (r)
+		return r;
+	notify_init(&daemon->notify);
+	r = sd_event_new(&daemon->loop);
+	return r < 0 ? error_set(err, r, "making an event loop failed: %s", strerror(-r)) : 0;
+}
+
+static int run(const struct options *given, struct error *err)
+{
+	struct options options = *given;
+	_cleanup_(release) struct daemon daemon = {.options = &options, .lock = -1};
 	struct reader reader = {
 		.watch = on_watch,
 		.detectors = on_detectors,
@@ -105,18 +122,17 @@ static int run(const struct options *options, struct error *err)
 		.endless = true,
 		.quiet = true,
 	};
-	int r = daemon_lock(&daemon.lock, STATE_DIR, err);
+	int status;
 
-	if (r)
+	if (prepare(&daemon, err))
 		return EXIT_FAILED;
-	notify_init(&daemon.notify);
-	r = sd_event_new(&daemon.loop);
-	if (r < 0) {
-		error_set(err, r, "making an event loop failed: %s", strerror(-r));
-		return EXIT_FAILED;
-	}
+	options.ring_bytes = options.ring_bytes ?: daemon.config->ring_size;
 	reader.input_fd = sd_event_get_fd(daemon.loop);
-	return session_run(options, &reader, false, err);
+	reader.settings = daemon.config->settings;
+	reader.max_ended = daemon.config->ended_vms;
+	reader.hook_now = daemon.config->enforce;
+	status = session_run(&options, &reader, false, err);
+	return status == EXIT_PARTIAL ? EXIT_DONE : status; /* what was lost is in the numbers */
 }
 
 const struct command command_daemon = {

@@ -11,12 +11,15 @@
 
 int daemon_event(struct daemon *daemon, const struct event *event)
 {
+	if (daemon_enforce_event(daemon, event))
+		return 0; /* our own guest's */
 	daemon_socket_event(daemon->socket, event);
 	return 0;
 }
 
 int daemon_finding(struct daemon *daemon, const struct finding *finding, enum finding_phase phase)
 {
+	daemon_enforce_finding(daemon, finding, phase);
 	daemon_socket_finding(daemon->socket, finding, phase);
 	return 0;
 }
@@ -31,7 +34,15 @@ int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, stru
 	(void)err;
 	daemon->pump = pump;
 	daemon->session = session;
+	daemon_enforce_start(daemon, pump, session);
 	return 0;
+}
+
+static const char *enforcement(const struct daemon *daemon)
+{
+	if (daemon->unarmed.code)
+		return "; NOTHING IS REFUSED: the veto could not be armed";
+	return daemon->armed ? "; policies are enforced" : "";
 }
 
 static void tell_status(struct daemon *daemon)
@@ -41,7 +52,8 @@ static void tell_status(struct daemon *daemon)
 	for (size_t i = 0; i < n; i++)
 		alive += model_vm(daemon->model, i)->alive;
 	if (daemon->live)
-		notify_status(&daemon->notify, "watching %zu VM%s", alive, alive == 1 ? "" : "s");
+		notify_status(&daemon->notify, "watching %zu VM%s%s", alive, alive == 1 ? "" : "s",
+			enforcement(daemon));
 	else
 		notify_status(&daemon->notify, "waiting for KVM's modules");
 }
@@ -68,21 +80,19 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 	r = run_loop(daemon, now);
 	if (r < 0)
 		return error_set(err, r, "the event loop failed: %s", strerror(-r));
+	r = daemon_enforce_turn(daemon, err);
+	if (r)
+		return r;
 	tell_status(daemon);
 	if (!daemon->notify.ready)
 		notify_ready(&daemon->notify);
 	return 0;
 }
 
-void daemon_reload(struct daemon *daemon)
-{
-	notify_reloading();
-	notify_ready(&daemon->notify);
-}
-
 void daemon_stop(struct daemon *daemon)
 {
 	notify_stopping();
 	daemon_socket_free(&daemon->socket);
+	daemon_enforce_stop(daemon);
 	log_line(LOG_INFO, "the daemon ends");
 }

@@ -10,12 +10,15 @@
 #include <systemd/sd-event.h>
 
 #include "capture/live.h"
+#include "cli/enforcer.h"
 #include "cli/session.h"
+#include "config/config.h"
 #include "service/notify.h"
 
 struct daemon {
 	const struct options *options;
-	int lock; /* held as long as it runs */
+	struct config *config; /* as it holds now */
+	int lock;              /* held as long as it runs */
 	sd_event *loop;
 	struct notify notify;
 	const struct model *model;
@@ -25,6 +28,9 @@ struct daemon {
 	int (*pump)(void *session); /* NULL, as live: takes in what has come */
 	void *session;
 	struct daemon_socket *socket; /* NULL until the first turn */
+	struct enforcer enforcer;
+	bool armed;           /* what the policies deny is refused */
+	struct error unarmed; /* why it is not, though it should be; code 0: it should not be */
 };
 
 /* ---- what the parts hear, in this order ---- */
@@ -38,8 +44,9 @@ void daemon_records(struct daemon *daemon, const struct kes_record *records, siz
 int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, struct error *err);
 /* Something may have come, or time has passed. */
 int daemon_turn(struct daemon *daemon, struct error *err);
-/* SIGHUP: reads what the files say now. */
-void daemon_reload(struct daemon *daemon);
+/* SIGHUP, or somebody asks for it: reads what the files say now. What is wrong with them is logged,
+ * and in err, which may be NULL; all stays as it was then. */
+int daemon_reload(struct daemon *daemon, struct error *err); /* daemon_reload.c */
 /* The end, while the programs are still there. */
 void daemon_stop(struct daemon *daemon);
 
@@ -53,6 +60,22 @@ void daemon_socket_finding(
 	struct daemon_socket *socket, const struct finding *finding, enum finding_phase phase);
 void daemon_socket_records(
 	struct daemon_socket *socket, const struct kes_record *records, size_t n);
+/* ---- daemon_enforce.c ---- */
+
+/* Before the session: reads the policies, if they are to be enforced. */
+int daemon_enforce_prepare(struct daemon *daemon, struct error *err);
+/* All is watched: arms the veto. If that cannot be, the daemon goes on without, and says so. */
+void daemon_enforce_start(struct daemon *daemon, int (*pump)(void *), void *session);
+/* Whether the event is the proof's own, and nobody else's. */
+bool daemon_enforce_event(struct daemon *daemon, const struct event *event);
+void daemon_enforce_finding(
+	struct daemon *daemon, const struct finding *finding, enum finding_phase phase);
+int daemon_enforce_turn(struct daemon *daemon, struct error *err);
+int daemon_enforce_reload(struct daemon *daemon, const char *path, struct error *err);
+void daemon_enforce_stop(struct daemon *daemon);
+
+/* The policies' path: the command line goes over the configuration. */
+const char *daemon_policy(const struct daemon *daemon, const struct config *config);
 
 /* ---- daemon_lock.c ---- */
 

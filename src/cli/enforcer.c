@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "output/output.h"
 #include "policy/enforce.h"
 
@@ -262,15 +263,15 @@ static void tell_assigned(struct enforcer *enforcer, const struct vm *vm, uint32
 	uint32_t n = place ? enforcer->places[place].set->n_rules : 0;
 	char label[VM_SHORT_SIZE];
 
-	fprintf(stderr, "kvm-encstat: VM %u %s: %u rule%s\n", vm->id, vm_label_short(vm, label), n,
+	log_line(LOG_INFO, "VM %u %s: %u rule%s", vm->id, vm_label_short(vm, label), n,
 		n == 1 ? "" : "s");
 	if (!is_out_of_reach(enforcer, vm, place))
 		return;
 	enforcer->short_of_rules = true;
-	fprintf(stderr,
-		"kvm-encstat: VM %u: what its guest asks for is NOT refused: it has no memory "
+	log_line(LOG_WARNING,
+		"VM %u: what its guest asks for is NOT refused: it has no memory "
 		"attributes, and without the module kvm_encstat_gate there is nothing else to "
-		"refuse\n",
+		"refuse",
 		vm->id);
 }
 
@@ -331,8 +332,7 @@ static int give_rules(struct enforcer *enforcer, struct assigned *assigned, cons
 	if (first || assigned->which.set != place)
 		tell_assigned(enforcer, vm, place);
 	if (new.counting &&new.counting != old.counting && !vm->born)
-		fprintf(stderr, "kvm-encstat: VM %u: what it shares is counted from now on\n",
-			vm->id);
+		log_line(LOG_INFO, "VM %u: what it shares is counted from now on", vm->id);
 	assigned->which = new;
 	return 0;
 }
@@ -356,8 +356,8 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 	if (!r)
 		return 0;
 	enforcer->short_of_rules = true;
-	fprintf(stderr, "kvm-encstat: VM %u does not get its rules, and stays under %s: %s\n",
-		vm->id, assigned->kvm ? "those it has" : "those for every VM", what.text);
+	log_line(LOG_WARNING, "VM %u does not get its rules, and stays under %s: %s", vm->id,
+		assigned->kvm ? "those it has" : "those for every VM", what.text);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What `enforce` does while it runs: keeps the kernel's tables as the policies say, for each VM as
- * it comes to be known. enforcer.c has the rules, enforcer_inherit.c what was there before,
+ * it comes to be known. enforcer.c has the rules, enforcer_arm.c
+ * the way from policies to a veto that holds, enforcer_inherit.c what was there before,
  * enforcer_proof.c the proof that comes before all, enforcer_react.c what is done about frozen VMs
  * and findings.
  */
@@ -99,6 +100,23 @@ int enforcer_reload(struct enforcer *enforcer, struct policies *fresh, struct er
 void enforcer_count(struct enforcer *enforcer);
 
 void enforcer_free(struct enforcer *enforcer);
+
+/* ---- enforcer_arm.c ---- */
+
+/* What the policies need, and is not there: -ENOTSUP. */
+int enforcer_check_gate(const struct policies *policies, bool has_gate, struct error *err);
+
+/* Loads the veto, takes over what an earlier tool left, proves it, and puts the enforcer's policies
+ * into force, which is said. On an error nothing is refused that was not before. */
+int enforcer_arm(struct enforcer *enforcer, struct live *live, bool keep, int (*pump)(void *),
+	void *session, struct error *err);
+
+/* Reads the policies anew. Each VM goes from its old rules to its new ones at once, in the next
+ * turn; if the new ones are wrong all stays as it is. finds: detectors run. */
+int enforcer_read_anew(struct enforcer *enforcer, const char *path, bool finds, struct error *err);
+
+/* Says what the veto was asked and has decided. */
+void enforcer_tell_totals(struct enforcer *enforcer);
 
 /* ---- enforcer_inherit.c ---- */
 

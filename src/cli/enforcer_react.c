@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/log.h"
 #include "cli/enforcer.h"
 #include "detect/finding.h"
 
@@ -121,7 +122,7 @@ static int react_to(struct enforcer *enforcer, struct live *live, const struct v
 		relent(&judgement);
 	} else if (rule) {
 		r = act(enforcer, vm, rule->compiled.action);
-		fprintf(stderr, "kvm-encstat: VM %u: %s: %s, by %s:%u%s%s\n", vm->id, found->id,
+		log_line(LOG_INFO, "VM %u: %s: %s, by %s:%u%s%s", vm->id, found->id,
 			action_name(rule->compiled.action),
 			escape(rule->file, shown, sizeof(shown)), rule->line,
 			r ? ", which failed: " : "", r ? strerror(-r) : "");
@@ -138,7 +139,7 @@ void enforcer_on_finding(struct enforcer *enforcer, const struct finding *findin
 		return; /* of the host: there is nothing to be stopped */
 	if (enforcer->n_found == FOUND_MAX) {
 		enforcer->short_of_rules = true;
-		fputs("kvm-encstat: too many findings at once: not all were acted on\n", stderr);
+		log_line(LOG_WARNING, "too many findings at once: not all were acted on");
 		return;
 	}
 	found = &enforcer->found[enforcer->n_found++];

@@ -52,15 +52,18 @@ static int start_detectors(struct session *session, struct error *err)
 		.on_finding = on_finding,
 		.context = session,
 		.keep = session->reader->findings != NULL,
+		.settings = session->reader->settings,
 	};
 	int r;
 
 	if (!session->reader->finding && !session->reader->findings)
 		return 0;
-	r = session_settings(session->options, &session->settings, err);
-	if (r)
-		return r;
-	options.settings = session->settings;
+	if (!options.settings) {
+		r = session_settings(session->options, &session->settings, err);
+		if (r)
+			return r;
+		options.settings = session->settings;
+	}
 	r = detect_new(&session->detect, &options);
 	if (r)
 		return error_set(err, r, "out of memory");

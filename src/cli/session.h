@@ -51,6 +51,7 @@ struct reader {
 	/* Live: before the programs go. */
 	void (*stop)(void *context);
 	void *context;
+	const struct settings *settings; /* detectors'; NULL: as session_settings() has them */
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
 	bool wants_resident; /* live: looks for memory that is there twice, now and then */
 	bool hook_now; /* live: hooks all at once: a VM comes that has to be seen from birth */

@@ -209,6 +209,22 @@ bool config_equal(const struct config *a, const struct config *b, const struct c
 			    : *number_of(a, key) == *number_of(b, key);
 }
 
+void config_swap(struct config *a, struct config *b, const struct config_key *key)
+{
+	char *text;
+	uint64_t number;
+
+	if (is_text(key)) {
+		text = *text_of(a, key);
+		*text_of(a, key) = *text_of(b, key);
+		*text_of(b, key) = text;
+		return;
+	}
+	number = *number_of(a, key);
+	*number_of(a, key) = *number_of(b, key);
+	*number_of(b, key) = number;
+}
+
 const char *config_place(
 	const struct config *config, const struct setting_place *place, char *text, size_t size)
 {

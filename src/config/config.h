@@ -82,6 +82,9 @@ void config_free(struct config **config);
 /* Whether both have the same value there. */
 bool config_equal(const struct config *a, const struct config *b, const struct config_key *key);
 
+/* Gives each the other's value there. */
+void config_swap(struct config *a, struct config *b, const struct config_key *key);
+
 /* "FILE:LINE", or "default". */
 const char *config_place(
 	const struct config *config, const struct setting_place *place, char *text, size_t size);

@@ -284,6 +284,19 @@ void detect_watch(struct detect *detect, const struct model *model)
 	detect->model = detect->host.model = model;
 }
 
+int detect_set_settings(struct detect *detect, const struct settings *settings)
+{
+	int r;
+
+	detect->options.settings = settings;
+	watch_reconfigure(&detect->host);
+	for (size_t i = 0; i < detect->n_watches; i++)
+		watch_reconfigure(detect->watches[i]);
+	r = detect->error;
+	detect->error = 0;
+	return r;
+}
+
 void detect_free(struct detect **pointer)
 {
 	struct detect *detect = *pointer;

@@ -45,6 +45,10 @@ void detect_free(struct detect **detect);
 /* The model that the events come from; before the first one. */
 void detect_watch(struct detect *detect, const struct model *model);
 
+/* Other settings from now on, which must outlive it, too. Findings that are no longer looked for
+ * end. What on_finding returned. */
+int detect_set_settings(struct detect *detect, const struct settings *settings);
+
 /* An event_fn. Takes in an event of the model. -ENOMEM, or what on_finding returned. */
 int detect_event(void *detect, const struct event *event);
 

@@ -38,6 +38,8 @@ struct detect {
 int watch_init(struct watch *watch, struct detect *detect, const struct vm *vm);
 /* The VM's type may be known now. */
 void watch_configure(struct watch *watch);
+/* Its settings may be others now. */
+void watch_reconfigure(struct watch *watch);
 void watch_release(struct watch *watch);
 
 /* Tells of cases since the last time, as far as it is time to. */

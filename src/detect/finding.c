@@ -50,6 +50,7 @@ const char *finding_end_name(enum finding_end ended)
 		[ENDED_QUIET] = "quiet",
 		[ENDED_RESOLVED] = "resolved",
 		[ENDED_VM] = "vm-end",
+		[ENDED_DISABLED] = "disabled",
 	};
 	_Static_assert(ARRAY_SIZE(names) == FINDING_ENDS, "a name for each end");
 

@@ -63,6 +63,7 @@ enum finding_end {
 	ENDED_QUIET,    /* no further case for as long as its setting `quiet` says */
 	ENDED_RESOLVED, /* what was wrong is right again */
 	ENDED_VM,       /* the VM ended */
+	ENDED_DISABLED, /* it is not looked for any more */
 	FINDING_ENDS,
 };
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Below 1 MiB lie what the firmware and the boot of vCPUs need, but for the window of the VGA
  * adapter, which is a device's; below 4 GiB the firmware itself, 16 MiB at the most. */
@@ -52,4 +53,38 @@ void settings_free(struct settings **pointer)
 		free(settings->files[i]);
 	free(settings);
 	*pointer = NULL;
+}
+
+/* NULL is nothing. */
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_sacred(const struct sacred *a, const struct sacred *b)
+{
+	return a->gfn == b->gfn && a->npages == b->npages && same_text(a->name, b->name) &&
+	       same_text(a->vm, b->vm);
+}
+
+static bool differs(const struct settings *a, const struct settings *b, int kind, int i)
+{
+	for (size_t type = 0; type < SETTINGS_TYPES; type++)
+		if (i == SETTING_ENABLED ? (a->enabled[type] ^ b->enabled[type]) & ON(kind)
+					 : a->values[type][kind][i] != b->values[type][kind][i])
+			return true;
+	return false;
+}
+
+size_t settings_differ(const struct settings *a, const struct settings *b)
+{
+	size_t n = 0, most = a->n_sacred > b->n_sacred ? a->n_sacred : b->n_sacred;
+
+	for (int kind = 0; kind < FINDING_KINDS; kind++)
+		for (int i = 0; i <= SETTING_ENABLED; i++)
+			n += differs(a, b, kind, i);
+	for (size_t i = 0; i < most; i++)
+		n += i >= a->n_sacred || i >= b->n_sacred ||
+		     !same_sacred(&a->sacred[i], &b->sacred[i]);
+	return n;
 }

@@ -37,6 +37,9 @@ struct settings {
 int settings_new(struct settings **ret);
 void settings_free(struct settings **settings);
 
+/* How many values are not the same in both; those for several VM types count once. */
+size_t settings_differ(const struct settings *a, const struct settings *b);
+
 /* The row of a VM type. */
 static inline size_t settings_type(uint32_t type)
 {

@@ -111,8 +111,7 @@ static void on_tick(struct watch *watch, void *state)
 				f->values[P99] = MAX(f->values[P99], p99);
 		}
 	}
-	if (!watch->ended &&
-		watch->now_ns - MAX(slow->since_ns, watch->first_ns) < PERIOD_NS)
+	if (!watch->ended && watch->now_ns - MAX(slow->since_ns, watch->first_ns) < PERIOD_NS)
 		return;
 	memset(slow, 0, sizeof(*slow));
 	slow->since_ns = watch->now_ns;

@@ -181,7 +181,8 @@ void watch_resolve(struct watch *watch, const struct detector *detector)
 	end_finding(watch, detector->kind, ENDED_RESOLVED);
 }
 
-/* What is pending stays: the last counts of a VM come after its end, and watch_release() frees it. */
+/* What is pending stays: the last counts of a VM come after its end, and watch_release() frees it.
+ */
 void watch_close(struct watch *watch, enum finding_end why)
 {
 	for (int i = 0; i < FINDING_KINDS; i++)
@@ -211,6 +212,14 @@ void watch_expire(struct watch *watch)
 		else
 			flush_one(watch, f);
 	}
+}
+
+void watch_reconfigure(struct watch *watch)
+{
+	watch_configure(watch);
+	for (int i = 0; i < FINDING_KINDS; i++)
+		if (!(watch->enabled & ON(i)))
+			end_finding(watch, (enum finding_kind)i, ENDED_DISABLED);
 }
 
 /* ---- cases ---- */

@@ -155,6 +155,7 @@ static void write_when(FILE *out, const struct style *style, const struct findin
 		[ENDED_QUIET] = "quiet since",
 		[ENDED_RESOLVED] = "resolved",
 		[ENDED_VM] = "until the VM ended",
+		[ENDED_DISABLED] = "until it was no longer looked for",
 	};
 	_Static_assert(sizeof(ends) / sizeof(*ends) == FINDING_ENDS, "words for each end");
 	char begin[24], last[24];

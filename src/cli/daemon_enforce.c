@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The daemon's veto: what `enforce --keep` does, without an end. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/daemon.h"
+
+const char *daemon_policy(const struct daemon *daemon, const struct config *config)
+{
+	return daemon->options->policy ?: config->policy;
+}
+
+int daemon_enforce_prepare(struct daemon *daemon, struct error *err)
+{
+	if (!daemon->config->enforce)
+		return 0;
+	return policies_load(
+		&daemon->enforcer.policies, daemon_policy(daemon, daemon->config), err);
+}
+
+/* A host that cannot enforce is still watched: what an earlier daemon has pinned goes on, too. */
+void daemon_enforce_start(struct daemon *daemon, int (*pump)(void *), void *session)
+{
+	struct enforcer *enforcer = &daemon->enforcer;
+	struct error *why = &daemon->unarmed;
+	int r;
+
+	if (!daemon->config->enforce)
+		return;
+	r = enforcer_check_gate(enforcer->policies, live_veto_has_module(), why);
+	if (!r)
+		r = enforcer_arm(enforcer, daemon->live, daemon->config->keep, pump, session, why);
+	daemon->armed = !r;
+	if (!r)
+		return;
+	live_veto_close(&enforcer->veto);
+	log_line(LOG_ERR, "NOTHING IS REFUSED: %s", why->text);
+	if (*why->advice)
+		log_line(LOG_ERR, "%s", why->advice);
+	log_line(LOG_ERR, "the daemon goes on watching; a restart tries again");
+}
+
+bool daemon_enforce_event(struct daemon *daemon, const struct event *event)
+{
+	struct enforcer *enforcer = &daemon->enforcer;
+
+	if (enforcer->proving) {
+		enforcer_watch_proof(enforcer, event);
+		return true;
+	}
+	enforcer->ended |= event->kind == EVENT_VM_END;
+	enforcer->froze |= event->kind == EVENT_VERDICT && event->judgement->action == KES_FREEZE;
+	return false;
+}
+
+void daemon_enforce_finding(
+	struct daemon *daemon, const struct finding *finding, enum finding_phase phase)
+{
+	if (daemon->armed && phase == PHASE_BEGIN)
+		enforcer_on_finding(&daemon->enforcer, finding);
+}
+
+int daemon_enforce_turn(struct daemon *daemon, struct error *err)
+{
+	int r;
+
+	if (!daemon->armed)
+		return 0;
+	r = enforcer_turn(&daemon->enforcer, daemon->model, err);
+	if (r)
+		return r;
+	r = enforcer_react(&daemon->enforcer, daemon->live, daemon->model);
+	return r ? error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r)) : 0;
+}
+
+int daemon_enforce_reload(struct daemon *daemon, const char *path, struct error *err)
+{
+	if (!daemon->config->enforce || daemon->unarmed.code)
+		return 0;
+	return enforcer_read_anew(&daemon->enforcer, path, true, err);
+}
+
+void daemon_enforce_stop(struct daemon *daemon)
+{
+	if (daemon->armed) {
+		enforcer_tell_totals(&daemon->enforcer);
+		if (daemon->config->keep)
+			log_line(LOG_NOTICE,
+				"enforcement goes on; kvm-encstat policy release ends it");
+	}
+	daemon->armed = false;
+	live_veto_close(&daemon->enforcer.veto);
+}
