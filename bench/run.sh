@@ -129,6 +129,7 @@ lab_part sw-protected attributes
 part replay
 part "$b/bench/findings"
 part "$b/bench/top"
+part "$b/bench/metrics"
 part "$b/bench/pagemap"
 
 # Figures with a target, in the order of the table; those without one follow.
@@ -156,6 +157,7 @@ replay.findings 3000000 at-least the same with all detectors
 replay.findings_cost 1.4 at-most its time, of that without
 top.draw 4 at-most the live view of 1,000 VMs, with new figures: drawn
 top.memory 40 at-most what it has for them, without the model
+metrics.scrape 20 below metrics of 1,000 VMs, full, both planes: the text
 findings.memory 262144 at-most all detectors, random single pages of 1 TiB for a minute: memory of that VM
 pagemap.random_4k.ratio_time 0.5 at-most page map, random pages: time, of CRoaring's
 pagemap.random_4k.ratio_memory 2 at-most page map, random pages: memory, of CRoaring's

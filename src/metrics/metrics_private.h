@@ -58,6 +58,7 @@ struct metrics {
 	uint8_t open[FINDING_KINDS]; /* of the host */
 	uint64_t begun[FINDING_KINDS][SEVERITIES];
 	uint64_t put_in_other;
+	size_t written;       /* bytes of the last text */
 	struct figures *gone; /* VMs of "other" that were forgotten */
 };
 

@@ -12,21 +12,31 @@ void text_free(struct text *text)
 	*text = (struct text){};
 }
 
-static bool grow(struct text *text, size_t n)
+static bool resize(struct text *text, size_t size)
 {
-	size_t size = text->size ? text->size : 4096;
-	char *grown;
+	char *grown = realloc(text->bytes, size);
 
-	while (size - text->n < n)
-		size *= 2;
-	grown = realloc(text->bytes, size);
-	if (!grown) {
-		text->failed = true;
+	if (!grown)
 		return false;
-	}
 	text->bytes = grown;
 	text->size = size;
 	return true;
+}
+
+static bool grow(struct text *text, size_t n)
+{
+	size_t size = text->size ? text->size : 4096;
+
+	while (size - text->n < n)
+		size *= 2;
+	text->failed = !resize(text, size);
+	return !text->failed;
+}
+
+void text_reserve(struct text *text, size_t n)
+{
+	if (n > text->size)
+		resize(text, n);
 }
 
 void text_put(struct text *text, const char *bytes, size_t n)

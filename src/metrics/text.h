@@ -16,6 +16,9 @@ struct text {
 /* Fits _cleanup_(). */
 void text_free(struct text *text);
 
+/* Room for so many bytes, if that can be had. */
+void text_reserve(struct text *text, size_t n);
+
 void text_put(struct text *text, const char *bytes, size_t n);
 void text_string(struct text *text, const char *string);
 void text_number(struct text *text, uint64_t number);

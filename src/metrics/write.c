@@ -96,6 +96,7 @@ int metrics_write(struct metrics *metrics, const struct metrics_view *view,
 
 	if (r)
 		return r;
+	text_reserve(&out, metrics->written + metrics->written / 8); /* it will be about as long */
 	for (size_t i = 0; i < n_host_families; i++)
 		write_family(&out, &host_families[i], &all, format);
 	for (size_t i = 0; i < n_vm_families; i++)
@@ -106,6 +107,7 @@ int metrics_write(struct metrics *metrics, const struct metrics_view *view,
 	text_put(&out, "", 1);
 	if (out.failed)
 		return -ENOMEM;
+	metrics->written = out.n;
 	*ret_size = out.n - 1;
 	*ret = TAKE_PTR(out.bytes);
 	return 0;

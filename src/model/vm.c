@@ -293,19 +293,39 @@ int vm_ranges(const struct vm *vm, enum plane plane, range_fn fn, void *context)
 	return r ? r : join_flush(&joiner);
 }
 
-static int add_range(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+/* Frames of [gfn, end) by state, but for those in skip (PAGE_STATES: none). */
+static void count_span(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t end,
+	enum page_state skip, uint64_t counts[PAGE_STATES])
 {
-	uint64_t *counts = context;
+	uint64_t span[PAGE_STATES] = {};
 
-	(void)gfn;
-	counts[state] += npages;
-	return 0;
+	if (gfn >= end)
+		return;
+	if (vm->planes[plane])
+		pagemap_count(vm->planes[plane], gfn, end - gfn, span);
+	else
+		span[vm_initial_state(vm, plane)] = end - gfn;
+	for (int i = 0; i < PAGE_STATES; i++)
+		if (i != (int)skip)
+			counts[i] += span[i];
 }
 
+/* The same frames as vm_ranges() has, but without looking at each run. */
 void vm_count(const struct vm *vm, enum plane plane, uint64_t ret_counts[PAGE_STATES])
 {
+	enum page_state initial = vm_initial_state(vm, plane);
+	uint64_t gfn = 0;
+
 	memset(ret_counts, 0, PAGE_STATES * sizeof(*ret_counts));
-	vm_ranges(vm, plane, add_range, ret_counts);
+	for (size_t i = 0; i < vm->n_memslots; i++) {
+		const struct memslot *slot = &vm->memslots[i];
+		uint64_t end = slot->gfn + slot->npages;
+
+		count_span(vm, plane, gfn, slot->gfn, initial, ret_counts);
+		count_span(vm, plane, MAX(slot->gfn, gfn), end, PAGE_STATES, ret_counts);
+		gfn = MAX(end, gfn);
+	}
+	count_span(vm, plane, gfn, PAGEMAP_FRAMES, initial, ret_counts);
 }
 
 uint64_t vm_count_range(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,

@@ -502,9 +502,62 @@ static void test_random_records(void **state)
 	model_free(&b.model);
 }
 
+/* Frames are counted without looking at each run: the same comes out. */
+static int add_run(void *context, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	uint64_t *counts = context;
+
+	(void)gfn;
+	counts[state] += npages;
+	return 0;
+}
+
+static void check_counts(const struct vm *vm)
+{
+	for (int plane = 0; plane < PLANES; plane++) {
+		uint64_t want[PAGE_STATES] = {}, got[PAGE_STATES];
+
+		vm_ranges(vm, (enum plane)plane, add_run, want);
+		vm_count(vm, (enum plane)plane, got);
+		assert_memory_equal(got, want, sizeof(got));
+	}
+}
+
+static void test_counts_are_those_of_ranges(void **state)
+{
+	static const uint8_t born[] = {KES_F_BORN, 0};
+	struct bench b;
+	uint64_t seed = 3;
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(born); k++) {
+		start(&b, ABI_MAP_GPA_RANGE);
+		vm_new_record(&b, 1, born[k], KES_VM_SNP);
+		check_counts(first_vm(&b));
+		memslot(&b, 1, 1 << 15, 1 << 16, 0, 4);
+		memslot(&b, 1, 0, 160, 1, 4);
+		memslot(&b, 1, 100, 2000, 2, 4); /* slots of two address spaces overlap */
+		memslot(&b, 1, 1ull << 32, 1 << 18, 3, 4);
+		info(&b, 1, 1, KES_VM_HAS_ATTRIBUTES);
+		for (int i = 0; i < 400; i++) {
+			uint64_t gfn, npages;
+
+			seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+			gfn = seed >> 40 << (seed >> 36 & 15) & (PAGEMAP_FRAMES - 1);
+			npages = 1 + (seed >> 20 & 4095);
+			convert(&b, 1, gfn, npages, seed >> 35 & 1 ? KES_MAP_GPA_ENCRYPTED : 0, 0);
+			if (i % 3 == 0)
+				set_attributes(&b, 1, gfn, npages, seed >> 34 & 1);
+			check_counts(first_vm(&b));
+		}
+		model_free(&b.model);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counts_are_those_of_ranges),
 		cmocka_unit_test(test_accepted_changes_pages),
 		cmocka_unit_test(test_denied_changes_nothing),
 		cmocka_unit_test(test_open_request_changes_nothing_yet),
