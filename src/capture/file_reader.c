@@ -17,7 +17,8 @@ struct capture_reader {
 	size_t raw_size;
 	uint32_t record_size;
 	bool done;
-	char *metadata, *summary;
+	bool is_stream; /* of a daemon, not a file */
+	char *metadata, *summary, *notice;
 };
 
 const char *capture_state_name(enum capture_state state)
@@ -163,7 +164,32 @@ static void finish(struct capture_reader *r)
 		info->state = CAPTURE_INCOMPLETE;
 }
 
-/* One block. 1: it was records; 0: it was something else, or there is none and r->done. */
+static int take_notice(struct capture_reader *r, const struct file_block *block, struct error *err)
+{
+	const char *text = (const char *)file_stream_payload(&r->stream);
+	_cleanup_json_ struct json_object *object = file_meta_parse(text, block->stored_bytes);
+	char *copy;
+
+	if (!object) {
+		file_stream_drop(&r->stream, block, "it is no JSON object");
+		return 0;
+	}
+	copy = strndup(text, block->stored_bytes);
+	if (!copy)
+		return no_memory(r, err);
+	free(r->notice);
+	r->notice = copy;
+	file_stream_take(&r->stream, block);
+	return CAPTURE_NOTICE;
+}
+
+const char *capture_reader_notice(const struct capture_reader *r)
+{
+	return r->notice;
+}
+
+/* One block. 1: it was records; CAPTURE_NOTICE; 0: it was something else, or there is none and
+ * r->done. */
 static int step(struct capture_reader *r, struct file_block *block, struct error *err)
 {
 	int k;
@@ -185,6 +211,10 @@ static int step(struct capture_reader *r, struct file_block *block, struct error
 		k = file_stream_drain(&r->stream, err);
 		finish(r);
 		return k;
+	case FILE_NOTICE:
+		if (r->is_stream)
+			return take_notice(r, block, err);
+		/* fall through */
 	default:
 		file_stream_take(&r->stream, block);
 		r->stream.info.blocks_unknown++;
@@ -204,8 +234,8 @@ int capture_reader_next(struct capture_reader *r, const struct kes_record **ret_
 			return k;
 		if (k > 0) {
 			*ret_records = (const struct kes_record *)r->raw;
-			*ret_n = block.count;
-			return 1;
+			*ret_n = k == 1 ? block.count : 0;
+			return k;
 		}
 	}
 	return 0;
@@ -321,6 +351,19 @@ static int read_meta(struct capture_reader *r, struct error *err)
 	return 0;
 }
 
+/* Reads up to the first block of what r->stream has open. */
+static int begin(struct capture_reader *r, struct error *err)
+{
+	int k;
+
+	r->stream.info.state = CAPTURE_INCOMPLETE; /* until the end is seen */
+	r->zstd = ZSTD_createDCtx();
+	if (!r->zstd)
+		return no_memory(r, err);
+	k = read_header(r, err);
+	return k < 0 ? k : read_meta(r, err);
+}
+
 int capture_reader_open(struct capture_reader **ret, const char *path, struct error *err)
 {
 	_cleanup_(capture_reader_free) struct capture_reader *r = NULL;
@@ -330,20 +373,30 @@ int capture_reader_open(struct capture_reader **ret, const char *path, struct er
 	if (!r)
 		return error_set(err, -ENOMEM, "opening %s: out of memory", path);
 	k = file_stream_open(&r->stream, path, err);
-	if (k < 0)
-		return k;
-	r->stream.info.state = CAPTURE_INCOMPLETE; /* until the end is seen */
-	r->zstd = ZSTD_createDCtx();
-	if (!r->zstd)
-		return no_memory(r, err);
-	k = read_header(r, err);
-	if (k < 0)
-		return k;
-	k = read_meta(r, err);
-	if (k < 0)
-		return k;
-	*ret = TAKE_PTR(r);
-	return 0;
+	if (!k)
+		k = begin(r, err);
+	if (!k)
+		*ret = TAKE_PTR(r);
+	return k;
+}
+
+int capture_reader_open_fd(
+	struct capture_reader **ret, int taken, const char *name, struct error *err)
+{
+	_cleanup_(capture_reader_free) struct capture_reader *r = NULL;
+	_cleanup_close_ int fd = taken;
+	int k;
+
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return error_set(err, -ENOMEM, "opening %s: out of memory", name);
+	r->is_stream = true;
+	k = file_stream_open_fd(&r->stream, TAKE_FD(fd), name, err);
+	if (!k)
+		k = begin(r, err);
+	if (!k)
+		*ret = TAKE_PTR(r);
+	return k;
 }
 
 void capture_reader_free(struct capture_reader **r)
@@ -355,6 +408,7 @@ void capture_reader_free(struct capture_reader **r)
 	free((*r)->raw);
 	free((*r)->metadata);
 	free((*r)->summary);
+	free((*r)->notice);
 	free(*r);
 	*r = NULL;
 }

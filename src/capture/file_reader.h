@@ -46,6 +46,13 @@ const char *capture_state_name(enum capture_state state);
  * version; -ENODATA: it ends before its first record could be. */
 int capture_reader_open(struct capture_reader **ret, const char *path, struct error *err);
 
+/* The same of a stream that a daemon sends: fd is taken, also on failure; name is for errors. Its
+ * notices are handed out. A descriptor that does not block makes capture_reader_next() return
+ * -EAGAIN, and go on where it was when it is called again; until the reader is open it must block.
+ */
+int capture_reader_open_fd(
+	struct capture_reader **ret, int fd, const char *name, struct error *err);
+
 void capture_reader_free(struct capture_reader **r);
 
 /* JSON text; the reader's. */
@@ -54,8 +61,14 @@ const char *capture_reader_metadata(const struct capture_reader *r);
 /* JSON text of the END block, the reader's; NULL before it is reached and if there is none. */
 const char *capture_reader_summary(const struct capture_reader *r);
 
-/* 1: *ret_n records (never 0), the reader's, valid until the next call. 0: the end, and
- * capture_reader_info() is right. Else a negative errno: the file could not be read. */
+/* JSON text of the NOTICE that came last, the reader's; NULL: none did. */
+const char *capture_reader_notice(const struct capture_reader *r);
+
+#define CAPTURE_NOTICE 3
+
+/* 1: *ret_n records (never 0), the reader's, valid until the next call. CAPTURE_NOTICE: of a
+ * stream: capture_reader_notice() has it. 0: the end, and capture_reader_info() is right. Else a
+ * negative errno: the file could not be read. */
 int capture_reader_next(struct capture_reader *r, const struct kes_record **ret_records,
 	size_t *ret_n, struct error *err);
 

@@ -259,6 +259,17 @@ static int open_file(const char *path, struct error *err)
 	return TAKE_FD(fd);
 }
 
+int file_stream_open_fd(struct file_stream *s, int taken, const char *name, struct error *err)
+{
+	_cleanup_close_ int fd = taken;
+
+	s->path = strdup(name);
+	if (!s->path)
+		return error_set(err, -ENOMEM, "opening %s: out of memory", name);
+	s->fd = TAKE_FD(fd);
+	return 0;
+}
+
 int file_stream_open(struct file_stream *s, const char *path, struct error *err)
 {
 	_cleanup_close_ int fd = -1;
@@ -266,11 +277,7 @@ int file_stream_open(struct file_stream *s, const char *path, struct error *err)
 	fd = open_file(path, err);
 	if (fd < 0)
 		return fd;
-	s->path = strdup(path);
-	if (!s->path)
-		return error_set(err, -ENOMEM, "opening %s: out of memory", path);
-	s->fd = TAKE_FD(fd);
-	return 0;
+	return file_stream_open_fd(s, TAKE_FD(fd), path, err);
 }
 
 void file_stream_close(struct file_stream *s)

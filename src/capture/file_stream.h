@@ -25,6 +25,8 @@ struct file_stream {
 
 /* *s is zeroes. */
 int file_stream_open(struct file_stream *s, const char *path, struct error *err);
+/* The same with what is open already: fd is taken, also on failure. name is for errors. */
+int file_stream_open_fd(struct file_stream *s, int fd, const char *name, struct error *err);
 void file_stream_close(struct file_stream *s);
 
 /* Reads until want bytes are there, or the end of the file. */
