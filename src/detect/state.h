@@ -28,4 +28,18 @@ enum detect_load {
 int detect_load(struct detect *detect, const void *bytes, size_t size, enum detect_load how,
 	struct error *err);
 
+/* ---- both in one: what a capture's STATE holds ---- */
+
+/* Appends both; detect may be NULL. As model_save(). */
+int state_save(const struct model *model, const struct detect *detect, struct buffer *buffer);
+
+/* What of it is what: parts of the bytes, for the functions that load them. */
+struct state_view {
+	const void *model, *detect; /* detect NULL: there is none */
+	size_t model_size, detect_size;
+	size_t max_ended; /* ended VMs that the model kept at the most */
+};
+/* -EBADMSG, -EPROTONOSUPPORT, with the error filled. */
+int state_open(struct state_view *ret, const void *bytes, size_t size, struct error *err);
+
 #endif

@@ -115,6 +115,7 @@ static void count_conversion(struct ledger_totals *totals, const struct event *e
 	switch (event->kind) {
 	case EVENT_CONVERTED:
 		totals->converted++;
+		totals->to_private += event->to == PAGE_PRIVATE;
 		break;
 	case EVENT_DENIED:
 		totals->denied++;

@@ -468,6 +468,11 @@ uint64_t model_now(const struct model *model)
 	return model->now_ns;
 }
 
+size_t model_max_ended(const struct model *model)
+{
+	return model->options.max_ended;
+}
+
 void model_totals(const struct model *model, struct model_totals *ret)
 {
 	*ret = model->totals;

@@ -41,6 +41,9 @@ uint32_t model_next_reading(const struct model *model, uint32_t after, bool any)
 /* The time of the latest record. */
 uint64_t model_now(const struct model *model);
 
+/* VMs that ended and are kept, at the most. */
+size_t model_max_ended(const struct model *model);
+
 struct model_totals {
 	uint64_t records; /* taken in */
 	uint64_t lost;    /* records, of VMs and of the host together */

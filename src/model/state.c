@@ -12,8 +12,8 @@
 #define STATE_MAGIC   "KESM"
 #define STATE_VERSION 1 /* up with any change of what is saved, or of what it means */
 
-_Static_assert(sizeof(struct model_totals) == 136 && sizeof(struct ledger_totals) == 72 &&
-		       sizeof(struct model) == 2280,
+_Static_assert(sizeof(struct model_totals) == 144 && sizeof(struct ledger_totals) == 80 &&
+		       sizeof(struct model) == 2288,
 	"a model has fields that its state may lack");
 
 /* ---- which bytes these are ---- */

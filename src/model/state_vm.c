@@ -7,7 +7,7 @@
 #include "model/state_private.h"
 
 /* Whoever adds a field names it below and raises STATE_VERSION in state.c; then this is right. */
-_Static_assert(sizeof(struct vm) == 8856 && sizeof(struct request) == 72 &&
+_Static_assert(sizeof(struct vm) == 8864 && sizeof(struct request) == 72 &&
 		       sizeof(struct change) == 80 && sizeof(struct reading) == 64 &&
 		       sizeof(struct memslot) == 32 && sizeof(struct dispute) == 40,
 	"a VM has fields that its state may lack");
@@ -290,6 +290,7 @@ void state_ledger(struct codec *codec, struct ledger_totals *totals)
 	CODE(codec, totals->refused);
 	CODE(codec, totals->unanswered);
 	CODE(codec, totals->no_answer);
+	CODE(codec, totals->to_private);
 	CODE(codec, totals->faults);
 	CODE(codec, totals->vetoed);
 	CODE(codec, totals->attributes);

@@ -77,6 +77,7 @@ struct streak {
 /* Conversions, by how they ended. */
 struct ledger_totals {
 	uint64_t converted, denied, refused, unanswered, no_answer;
+	uint64_t to_private; /* of those that were converted */
 	uint64_t faults;
 	uint64_t vetoed;      /* hypercalls that a policy refused */
 	uint64_t attributes;  /* changes of the host plane that succeeded */
