@@ -77,11 +77,32 @@ keys Enter
 shows 'one VM is left' 'filter: shared>40%  1 shown'
 keys Enter
 shows 'a VM is opened' '^ VM 2  guest\[207\]'
+shows 'its page map' 'guest, exact, all  cell [0-9]+K$'
+shows 'what is under the cursor' '^ \[0x0, 0x[0-9a-f]+\) .* private '
+keys + + +
+shows 'nearer' 'guest, exact  cell [0-9]+K$'
+keys PageDown Right Right Down
+shows 'further on' '^ \[0x[1-9a-f][0-9a-f]+, 0x'
+keys g '0x2069000' Enter
+shows 'at an address' '^ \[0x206[0-9a-f]+, .* shared '
+keys g 'gfn 99999999' Enter
+shows 'where no memory is' 'no memory is at 0x5f5e0ff000'
+keys n
+shows 'at the next range' '^ \[0x2[0-9a-f]+, .* shared '
+keys p
+shows 'without a host plane' 'attributes|host plane'
+keys H
+shows 'on a curve' '^ 0 '
+keys H 0
+shows 'all of it' 'guest, exact, all  cell [0-9]+K$'
+keys Tab
 shows 'its answers' 'Answers took'
 keys ' '
 shows 'the next page of it' '^ Hypercalls'
 keys G
 shows 'its last page' 'Ranges that are not private|0x[0-9a-f]+ .*shared$'
+keys Escape
+shows 'back at the map' 'guest, exact, all  cell'
 keys Escape
 shows 'back at the table' '▲SHARED'
 keys Escape

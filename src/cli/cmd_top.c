@@ -26,6 +26,7 @@ struct run {
 	const struct options *options;
 	struct top *top;
 	struct top_policies policies;
+	struct settings *settings;
 
 	/* with a screen */
 	struct screen *screen; /* NULL: batch mode */
@@ -131,6 +132,7 @@ static int look(struct run *run, struct error *err)
 		if (r)
 			return r;
 		run->started = true;
+		top_set_colours(run->top, screen_colours(run->screen));
 	}
 	while (screen_read(run->screen, &press)) {
 		top_press(run->top, &press);
@@ -435,6 +437,7 @@ static void release(struct run *run)
 	screen_free(&run->screen);
 	cells_free(&run->cells);
 	top_free(&run->top);
+	settings_free(&run->settings);
 }
 
 static int run_top(const struct options *options, struct error *err)
@@ -454,6 +457,11 @@ static int run_top(const struct options *options, struct error *err)
 	enum theme theme;
 	int r = parse(&run, &top, &theme, err);
 
+	if (!r && wants_screen(options)) {
+		if (session_settings(options, &run.settings, err))
+			return EXIT_FAILED;
+		top.settings = run.settings;
+	}
 	if (!r)
 		r = top_new(&run.top, &top, err);
 	if (r)

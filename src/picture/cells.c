@@ -124,14 +124,13 @@ static void count_pairs(const struct vm *vm, enum plane plane, uint64_t gfn, uin
 		pairs[PAGE_PRIVATE][PAGE_UNKNOWN] + pairs[PAGE_SHARED][PAGE_UNKNOWN];
 }
 
-static void read_cell(const struct layout *layout, const struct vm *vm, enum plane plane,
-	uint64_t number, count_fn count, struct layout_cell *cell)
+void layout_read_frames(const struct layout *layout, const struct vm *vm, enum plane plane,
+	bool diff, const struct layout_range *frames, struct layout_cell *cell)
 {
-	uint64_t at, end;
+	count_fn count = diff ? count_pairs : count_states;
+	uint64_t at = frames->gfn, end = at + frames->npages;
 
-	*cell = (struct layout_cell){.range = layout_range(layout, number)};
-	at = cell->range.gfn;
-	end = at + cell->range.npages;
+	*cell = (struct layout_cell){.range = *frames};
 	for (size_t i = first_after(layout->memory, layout->n_memory, at);
 		i < layout->n_memory && layout->memory[i].gfn < end; i++) {
 		uint64_t from = MAX(at, layout->memory[i].gfn);
@@ -152,11 +151,15 @@ static void read_cell(const struct layout *layout, const struct vm *vm, enum pla
 void layout_read(const struct layout *layout, const struct vm *vm, enum plane plane, uint64_t cell,
 	struct layout_cell *ret)
 {
-	read_cell(layout, vm, plane, cell, count_states, ret);
+	struct layout_range frames = layout_range(layout, cell);
+
+	layout_read_frames(layout, vm, plane, false, &frames, ret);
 }
 
 void layout_read_diff(
 	const struct layout *layout, const struct vm *vm, uint64_t cell, struct layout_cell *ret)
 {
-	read_cell(layout, vm, PLANE_GUEST, cell, count_pairs, ret);
+	struct layout_range frames = layout_range(layout, cell);
+
+	layout_read_frames(layout, vm, PLANE_GUEST, true, &frames, ret);
 }

@@ -225,6 +225,8 @@ static size_t cut(const struct layout *layout, const struct ranges *shown,
 static bool fits(const struct layout *layout, const struct layout_options *options, uint64_t cells,
 	size_t segments)
 {
+	if (options->scrolled)
+		return cells / (layout->side ?: layout->columns) <= LAYOUT_GRID_MAX;
 	if (layout->kind == LAYOUT_HILBERT)
 		return cells <=
 		       (uint64_t)layout->side * layout->side * (options->columns / layout->side);
@@ -241,6 +243,7 @@ static int make_grid(
 	if (layout->kind == LAYOUT_HILBERT)
 		layout->side = power_below(MIN(options->columns, options->rows));
 	largest = 40 - (unsigned int)__builtin_ctzll(granule_cells(layout));
+	layout->shift = options->scrolled ? MIN(options->shift, largest) : 0;
 	for (;;) {
 		layout->n_segments = cut(layout, shown, NULL, &layout->cells);
 		if (!layout->n_segments || layout->shift == largest ||
@@ -257,7 +260,8 @@ static int make_grid(
 		return 0;
 	}
 	/* Smaller squares, where a large one would be half empty. */
-	while (layout->side > 4 && layout->cells * 16 <= square_cells(layout) * 9 &&
+	while (!options->scrolled && layout->side > 4 &&
+		layout->cells * 16 <= square_cells(layout) * 9 &&
 		layout->cells <= square_cells(layout) / 4 * (options->columns / (layout->side / 2)))
 		layout->side /= 2;
 	square = square_cells(layout);

@@ -10,7 +10,8 @@
  *   layout_range(), layout_find()   cell -> frames, frame -> cell
  *   layout_place(), layout_at()     cell -> column and row, and back
  *
- * To zoom, make a layout of a smaller window; pages become single cells when there is room.
+ * To zoom, make a layout of a smaller window, pages become single cells when there is room; or one
+ * that is larger than the room (scrolled), and show a part of it.
  */
 #ifndef PICTURE_LAYOUT_H
 #define PICTURE_LAYOUT_H
@@ -30,12 +31,15 @@ struct layout_range {
 
 struct layout_options {
 	enum layout_kind kind;
-	unsigned int columns, rows;        /* the room, in cells; at most LAYOUT_MAX each */
-	struct layout_range window;        /* npages 0: all */
+	unsigned int columns, rows; /* the room, in cells; at most LAYOUT_MAX each */
+	struct layout_range window; /* npages 0: all */
+	bool scrolled;      /* the grid may be larger than the room: what is seen is a part of it */
+	unsigned int shift; /* scrolled: the grid's, or more where it would pass LAYOUT_GRID_MAX */
 	const struct layout_range *sacred; /* to be marked, in any order; copied */
 	size_t n_sacred;
 };
-#define LAYOUT_MAX 4096
+#define LAYOUT_MAX      4096
+#define LAYOUT_GRID_MAX (1u << 30) /* columns, rows */
 
 /* Addresses without a gap. */
 struct layout_segment {
@@ -117,5 +121,9 @@ void layout_read(const struct layout *layout, const struct vm *vm, enum plane pl
 /* The same of both planes, counts left 0; those that differ add up to vm_differences()'s. */
 void layout_read_diff(
 	const struct layout *layout, const struct vm *vm, uint64_t cell, struct layout_cell *ret);
+
+/* The same of any frames, be they a cell or not; diff: as layout_read_diff() does. */
+void layout_read_frames(const struct layout *layout, const struct vm *vm, enum plane plane,
+	bool diff, const struct layout_range *frames, struct layout_cell *ret);
 
 #endif

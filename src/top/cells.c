@@ -296,6 +296,17 @@ void cells_fill(struct cells *cells, struct area area, uint32_t code, struct pen
 			set_cell(cells, x, y, cells->ascii ? ascii_of(code) : code, pen);
 }
 
+void cells_copy(struct cells *to, struct area area, const struct cells *from, int first)
+{
+	struct area a = clip(to, area);
+	int width = a.width < from->width ? a.width : from->width;
+
+	for (int y = 0; y < a.height && first + y < from->height && width > 0; y++)
+		memcpy(cell_at(to, a.x, a.y + y),
+			&from->cells[(size_t)(first + y) * (size_t)from->width],
+			(size_t)width * sizeof(struct cell));
+}
+
 void cells_tint(struct cells *cells, struct area area, struct pen pen)
 {
 	struct area a = clip(cells, area);
@@ -364,14 +375,33 @@ static void put_utf8(FILE *out, uint32_t code)
 	}
 }
 
-/* A letter for how the cell looks: "." plain text, capitals where the ground is another's. */
-static char role_letter(const struct cell *cell)
+/* A letter for how the cell looks: "." plain text, capitals where the ground is another's; of a
+ * cell of the map its own, or that of its ground. */
+static char role_letter(const struct cell *cell, bool ground)
 {
-	static const char letters[] = ".dhscmkalvpxugnwc!";
+	static const char letters[] = ".dhscmkalvpxugnwc!_012345?678<>=$%@ijeoyz";
 	_Static_assert(sizeof(letters) == ROLES + 1, "a letter for each role");
 	static const char grounds[] = ".DHSCMKALVPXUGNWC!";
 
+	if (cell->role >= ROLE_MAP_NONE || cell->ground >= ROLE_MAP_NONE)
+		return letters[ground ? cell->ground : cell->role];
 	return cell->ground ? grounds[cell->ground] : letters[cell->role];
+}
+
+/* Whether some of the row's cells have two colours, which takes another line. */
+static bool has_halves(const struct cell *row, int end)
+{
+	for (int x = 0; x < end; x++)
+		if (row[x].ground >= ROLE_MAP_NONE)
+			return true;
+	return false;
+}
+
+static void dump_roles(FILE *out, const struct cell *row, int end, bool ground)
+{
+	for (int x = 0; x < end; x++)
+		putc(role_letter(&row[x], ground), out);
+	putc('\n', out);
 }
 
 void cells_dump(FILE *out, const struct cells *cells, bool roles)
@@ -386,9 +416,9 @@ void cells_dump(FILE *out, const struct cells *cells, bool roles)
 			if (row[x].code)
 				put_utf8(out, row[x].code);
 		putc('\n', out);
-		for (int x = 0; x < end && roles; x++)
-			putc(role_letter(&row[x]), out);
 		if (roles)
-			putc('\n', out);
+			dump_roles(out, row, end, false);
+		if (roles && has_halves(row, end))
+			dump_roles(out, row, end, true);
 	}
 }

@@ -67,6 +67,9 @@ void cells_right(struct cells *cells, int x, int y, int width, struct pen pen, c
 
 void cells_fill(struct cells *cells, struct area area, uint32_t code, struct pen pen);
 
+/* Takes over a part of others, from their line `first` on, as wide as the area. */
+void cells_copy(struct cells *cells, struct area area, const struct cells *from, int first);
+
 /* Gives cells that are drawn another ground and attributes: a selected row. role ROLE_TEXT leaves
  * each character's own. */
 void cells_tint(struct cells *cells, struct area area, struct pen pen);
@@ -85,8 +88,8 @@ int text_width(const char *text);
  * "?" in *code. */
 int code_width(uint32_t *code);
 
-/* As text, a line a row, without spaces at its end; roles: below it a letter for each cell's role.
- */
+/* As text, a line a row, without spaces at its end; roles: below it a letter for each cell's role,
+ * and a line more where half blocks of the map have two. */
 void cells_dump(FILE *out, const struct cells *cells, bool roles);
 
 #endif

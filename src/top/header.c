@@ -304,6 +304,7 @@ static void draw_typed(struct top *top, struct cells *cells, struct area area)
 		[PROMPT_LINE_FILTER] = "Filter: ",
 		[PROMPT_LINE_SEARCH] = "Search: ",
 		[PROMPT_LINE_INTERVAL] = "Seconds: ",
+		[PROMPT_LINE_ADDRESS] = "Address, in hex: ",
 	};
 	const struct prompt_line *prompt = &top->prompt;
 	int x;

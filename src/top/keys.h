@@ -39,7 +39,8 @@ struct key_press {
 
 enum view_id {
 	VIEW_VMS,
-	VIEW_VM,
+	VIEW_MAP, /* a VM's page map, with figures beside it */
+	VIEW_VM,  /* all its figures */
 	VIEW_FINDINGS,
 	VIEW_EVENTS,
 	VIEW_COLUMNS,
@@ -94,6 +95,16 @@ enum command_id {
 	DO_MODE,
 	DO_REDRAW,
 	DO_QUIT,
+	DO_MAP,
+	DO_FIGURES,
+	DO_ZOOM_IN,
+	DO_ZOOM_OUT,
+	DO_ZOOM_ALL,
+	DO_PLANE,
+	DO_LAYOUT,
+	DO_JUMP,
+	DO_NEXT_RANGE,
+	DO_PREVIOUS_RANGE,
 	COMMANDS,
 };
 

@@ -19,6 +19,14 @@ static bool filters_lines(const struct top *top)
 	return top->view == VIEW_FINDINGS || top->view == VIEW_EVENTS;
 }
 
+static void jump(struct top *top)
+{
+	struct error err = {};
+
+	if (top->prompt.length && map_jump(&top->map, top->prompt.text, &err))
+		top_say(top, true, "%s%s%s", err.text, err.advice[0] ? "; " : "", err.advice);
+}
+
 /* Each key shows what it comes to; what makes no sense yet leaves the last filter that did. */
 static bool apply_filter(struct top *top)
 {
@@ -64,6 +72,8 @@ static void close_prompt(struct top *top)
 	top->prompt.kind = PROMPT_LINE_NONE;
 	if (kind == PROMPT_LINE_INTERVAL)
 		apply_interval(top);
+	if (kind == PROMPT_LINE_ADDRESS)
+		jump(top);
 }
 
 static void cancel_prompt(struct top *top)
@@ -165,7 +175,9 @@ static void ask(struct top *top, enum top_wish wish)
 {
 	const struct vm_stats *v;
 	const struct row *row = top_cursor_row(top);
-	uint32_t id = top->view == VIEW_VM ? top->vm : row && !row->group ? row->id : 0;
+	uint32_t id = top->view == VIEW_VM || top->view == VIEW_MAP ? top->vm
+		      : row && !row->group                          ? row->id
+								    : 0;
 	char label[VM_SHORT_SIZE];
 
 	v = id ? stats_find(top->stats, id) : NULL;
@@ -205,6 +217,9 @@ static void go_back(struct top *top)
 	case VIEW_HELP:
 	case VIEW_COLUMNS:
 		top_show(top, top->back);
+		break;
+	case VIEW_VM:
+		top_show(top, VIEW_MAP);
 		break;
 	default:
 		top_show(top, VIEW_VMS);
@@ -291,6 +306,9 @@ static bool do_common(struct top *top, enum command_id command)
 		return true;
 	case DO_INTERVAL:
 		open_interval(top);
+		return true;
+	case DO_JUMP:
+		open_prompt(top, PROMPT_LINE_ADDRESS, "");
 		return true;
 	case DO_RESET:
 		stats_reset(top->stats);

@@ -75,6 +75,14 @@ static void take_figures(struct row *row, const struct stats *stats, const struc
 	memcpy(row->spark, shared + n - row->n_spark, row->n_spark * sizeof(*shared));
 }
 
+void row_take(struct row *row, const struct stats *stats, const struct vm_stats *v, uint64_t now_ns)
+{
+	*row = (struct row){};
+	take_who(row, v->vm);
+	take_pages(row, v->vm, now_ns);
+	take_figures(row, stats, v);
+}
+
 int rows_take(struct rows *rows, const struct stats *stats, uint64_t now_ns, bool ended)
 {
 	rows->n = 0;
@@ -87,9 +95,7 @@ int rows_take(struct rows *rows, const struct stats *stats, uint64_t now_ns, boo
 		row = rows_add(rows);
 		if (!row)
 			return -ENOMEM;
-		take_who(row, v->vm);
-		take_pages(row, v->vm, now_ns);
-		take_figures(row, stats, v);
+		row_take(row, stats, v, now_ns);
 	}
 	return 0;
 }

@@ -39,6 +39,9 @@ struct rows {
 
 /* -ENOMEM. ended: VMs that ended, too. */
 int rows_take(struct rows *rows, const struct stats *stats, uint64_t now_ns, bool ended);
+/* One VM. */
+void row_take(
+	struct row *row, const struct stats *stats, const struct vm_stats *v, uint64_t now_ns);
 void rows_free(struct rows *rows);
 
 /* One more; NULL without memory. */

@@ -20,7 +20,7 @@
 
 #include "base/cleanup.h"
 
-#define PAIRS 255
+#define PAIRS 2048 /* more than roles make with each other */
 
 struct screen {
 	enum theme theme;
@@ -33,7 +33,8 @@ struct screen {
 		int16_t fg, bg;
 	} pairs[PAIRS]; /* curses' pair i + 1 */
 	short n_pairs;
-	int old_stderr; /* -1: stderr was not taken */
+	short pair_by_role[ROLES][ROLES]; /* + 1; 0: not asked for yet */
+	int old_stderr;                   /* -1: stderr was not taken */
 };
 
 /* ---- when it crashes ---- */
@@ -264,7 +265,7 @@ void screen_size(const struct screen *s, int *ret_width, int *ret_height)
 /* ---- drawing ---- */
 
 /* Curses' number of the pair of colours, made when there is none; 0: the terminal's own. */
-static short pair_of(struct screen *s, struct look look)
+static short pair_of(struct screen *s, struct ink look)
 {
 	if ((look.fg < 0 && look.bg < 0) || !has_colors())
 		return 0;
@@ -280,9 +281,18 @@ static short pair_of(struct screen *s, struct look look)
 	return s->n_pairs;
 }
 
+static short pair_of_roles(struct screen *s, const struct cell *cell, struct ink look)
+{
+	short *known = &s->pair_by_role[cell->role][cell->ground];
+
+	if (!*known)
+		*known = (short)(pair_of(s, look) + 1);
+	return (short)(*known - 1);
+}
+
 static void put(struct screen *s, int x, int y, const struct cell *cell)
 {
-	struct look look = theme_look(s->theme, has_colors() ? COLORS : 0, (enum role)cell->role,
+	struct ink look = theme_look(s->theme, has_colors() ? COLORS : 0, (enum role)cell->role,
 		(enum role)cell->ground);
 	unsigned int wanted = cell->attributes | look.attributes;
 	attr_t attributes = (wanted & CELL_BOLD ? A_BOLD : 0) |
@@ -290,7 +300,7 @@ static void put(struct screen *s, int x, int y, const struct cell *cell)
 			    (wanted & CELL_UNDERLINE ? A_UNDERLINE : 0);
 	wchar_t text[] = {(wchar_t)cell->code, 0};
 
-	attr_set(attributes, pair_of(s, look), NULL);
+	attr_set(attributes, pair_of_roles(s, cell, look), NULL);
 	mvaddnwstr(y, x, text, 1);
 }
 
@@ -321,6 +331,11 @@ void screen_present(struct screen *s, const struct cells *cells)
 		}
 	s->redraw = false;
 	refresh();
+}
+
+int screen_colours(const struct screen *s)
+{
+	return s->theme == THEME_MONO || !has_colors() ? 0 : COLORS;
 }
 
 void screen_redraw(struct screen *s)

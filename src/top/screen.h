@@ -26,6 +26,9 @@ void screen_stop(struct screen *screen);
 
 void screen_size(const struct screen *screen, int *ret_width, int *ret_height);
 
+/* How many colours it shows. */
+int screen_colours(const struct screen *screen);
+
 /* Shows the cells; only what changed is sent. */
 void screen_present(struct screen *screen, const struct cells *cells);
 /* All of it is sent the next time. */

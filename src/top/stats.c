@@ -29,10 +29,16 @@ int stats_new(struct stats **ret, uint64_t interval_ns)
 	return 0;
 }
 
+static void free_vm(struct vm_stats *v)
+{
+	free(v->heat);
+	free(v);
+}
+
 static void forget_all(struct stats *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		free(s->vms[i]);
+		free_vm(s->vms[i]);
 	s->n = 0;
 }
 
@@ -132,7 +138,7 @@ static void forget(struct stats *s, uint32_t vm)
 
 	if (at >= s->n || s->vms[at]->vm->id != vm)
 		return;
-	free(s->vms[at]);
+	free_vm(s->vms[at]);
 	s->n--;
 	memmove(&s->vms[at], &s->vms[at + 1], (s->n - at) * sizeof(struct vm_stats *));
 }
@@ -314,6 +320,19 @@ static void pass_time(struct stats *s, const struct event *event)
 		turn_recent(s);
 }
 
+static int heat_up(struct vm_stats *v, const struct event *event)
+{
+	if (event->kind != EVENT_CONVERTED && event->kind != EVENT_NO_ANSWER &&
+		event->kind != EVENT_ATTRIBUTES && event->kind != EVENT_RESET)
+		return 0;
+	if (!v->heat)
+		v->heat = calloc(1, sizeof(*v->heat));
+	if (!v->heat)
+		return -ENOMEM;
+	heat_event(v->heat, event);
+	return 0;
+}
+
 int stats_event(struct stats *s, const struct event *event)
 {
 	struct vm_stats *v;
@@ -338,7 +357,7 @@ int stats_event(struct stats *s, const struct event *event)
 		latency_add(&v->latency, event->latency_ns);
 		latency_add(&v->recent[0], event->latency_ns);
 	}
-	return 0;
+	return heat_up(v, event);
 }
 
 void stats_finding(struct stats *s, const struct finding *f, enum finding_phase phase)
@@ -434,5 +453,10 @@ const struct host_stats *stats_host(const struct stats *s)
 
 size_t stats_memory(const struct stats *s)
 {
-	return sizeof(*s) + s->capacity * sizeof(*s->vms) + s->n * sizeof(**s->vms);
+	size_t heats = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		heats += s->vms[i]->heat != NULL;
+	return sizeof(*s) + s->capacity * sizeof(*s->vms) + s->n * sizeof(**s->vms) +
+	       heats * sizeof(struct heat);
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Figures of each VM over intervals of the records' own time, so that a capture shows what live
- * showed. Fed with events and findings; a VM's first event makes its place, and nothing after that
- * allocates.
+ * showed. Fed with events and findings; a VM's first event makes its place, the first that changes
+ * its pages that for its heat, and nothing after that allocates.
  */
 #ifndef TOP_STATS_H
 #define TOP_STATS_H
 
 #include "detect/detect.h"
 #include "model/model.h"
+#include "top/heat.h"
 #include "top/latency.h"
 #include "top/policy.h"
 
@@ -41,6 +42,7 @@ struct vm_stats {
 	bool counted;                /* the kernel's tables say what was refused: */
 	uint64_t refused;            /* so much, and not what records say */
 	uint8_t open[FINDING_KINDS]; /* severity + 1 of the finding of this kind that is open */
+	struct heat *heat;           /* NULL: no page of it changed yet */
 };
 
 struct stats;

@@ -25,6 +25,30 @@ enum role {
 	ROLE_WARNING,
 	ROLE_CRITICAL,
 	ROLE_PROMPT, /* what was typed */
+	/* cells of the page map: a half block has the upper one's colour, on the lower one's */
+	ROLE_MAP_NONE, /* as enum look of picture/look.h has them, in its order */
+	ROLE_MAP_PRIVATE,
+	ROLE_MAP_SOME,
+	ROLE_MAP_MOST,
+	ROLE_MAP_SHARED,
+	ROLE_MAP_PART_PRIVATE,
+	ROLE_MAP_PART_SHARED,
+	ROLE_MAP_UNKNOWN,
+	ROLE_MAP_BOTH_PRIVATE,
+	ROLE_MAP_BOTH_MIXED,
+	ROLE_MAP_BOTH_SHARED,
+	ROLE_MAP_HOST_PRIVATE,
+	ROLE_MAP_HOST_SHARED,
+	ROLE_MAP_DIFFER,
+	ROLE_MAP_SACRED, /* must stay private, and is */
+	ROLE_MAP_BROKEN, /* and is not */
+	ROLE_MAP_CURSOR,
+	ROLE_MAP_COOL, /* private, changed a while ago, not long ago, just now */
+	ROLE_MAP_COOL2,
+	ROLE_MAP_COOL3,
+	ROLE_MAP_WARM, /* shared, in whole or in part */
+	ROLE_MAP_WARM2,
+	ROLE_MAP_WARM3,
 	ROLES,
 };
 
@@ -42,13 +66,13 @@ int theme_from_name(const char *name, enum theme *ret);
 /* dark, or mono where the environment says NO_COLOR. */
 enum theme theme_default(void);
 
-struct look {
+struct ink {
 	int16_t fg, bg;     /* of the terminal's palette; -1: its default */
 	uint8_t attributes; /* enum cell_attribute, added to the cell's */
 };
 
 /* How a cell of this role looks on a terminal of so many colours: from 256 on, from 8 on, or fewer.
  */
-struct look theme_look(enum theme theme, int colors, enum role role, enum role ground);
+struct ink theme_look(enum theme theme, int colors, enum role role, enum role ground);
 
 #endif

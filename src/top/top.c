@@ -10,6 +10,7 @@
 
 const struct view *const views[VIEWS] = {
 	[VIEW_VMS] = &view_vms,
+	[VIEW_MAP] = &view_map,
 	[VIEW_VM] = &view_vm,
 	[VIEW_FINDINGS] = &view_findings,
 	[VIEW_EVENTS] = &view_events,
@@ -77,6 +78,8 @@ void top_free(struct top **ret)
 	stats_free(&top->stats);
 	log_free(&top->log);
 	rows_free(&top->rows);
+	map_free(&top->map);
+	free(top->warm);
 	free(top->text);
 	free(top);
 	*ret = NULL;
@@ -145,6 +148,12 @@ void top_set_policy(struct top *top, enum policy_state state, const struct vm_po
 		: state == POLICIES_LOADED   ? POLICY_NONE
 					     : POLICY_UNKNOWN);
 	top->stale = true;
+}
+
+void top_set_colours(struct top *top, int colours)
+{
+	top->stale |= top->colours != colours;
+	top->colours = colours;
 }
 
 /* ---- what comes out ---- */

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "detect/detect.h"
+#include "detect/settings.h"
 #include "output/output.h"
 #include "top/cells.h"
 #include "top/columns.h"
@@ -24,6 +25,8 @@ struct top_options {
 	bool ascii, actions;
 	double speed; /* of a capture: records' time by time of day; 0: step by step */
 	bool ended;   /* show VMs that ended, too */
+	const struct settings
+		*settings; /* what must stay private; must outlive it. NULL: nothing */
 };
 
 /* -ENOMEM, or -EINVAL: one of the options makes no sense; err is filled. */
@@ -52,6 +55,9 @@ void top_set_cost(struct top *top, const struct top_cost *cost);
  */
 void top_set_policy(struct top *top, enum policy_state state, const struct vm_policy *vms, size_t n,
 	const char *why);
+
+/* How many colours what it draws will have; 0 at first. */
+void top_set_colours(struct top *top, int colours);
 
 void top_press(struct top *top, const struct key_press *press);
 

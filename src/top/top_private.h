@@ -4,6 +4,7 @@
 #define TOP_TOP_PRIVATE_H
 
 #include "top/log.h"
+#include "top/map.h"
 #include "top/stats.h"
 #include "top/top.h"
 
@@ -26,6 +27,7 @@ enum prompt_kind {
 	PROMPT_LINE_FILTER,
 	PROMPT_LINE_SEARCH,
 	PROMPT_LINE_INTERVAL,
+	PROMPT_LINE_ADDRESS,
 	PROMPT_LINE_QUESTION, /* y or n */
 };
 
@@ -54,6 +56,7 @@ struct top {
 	struct style style;
 	uint64_t now_ns; /* of the records */
 	uint64_t first_ns;
+	int colours; /* of the terminal */
 	struct top_cost cost;
 	enum policy_state policies;
 	char policies_why[128];
@@ -92,6 +95,11 @@ struct top {
 
 	/* one VM */
 	uint32_t vm;
+	struct map map;
+	struct area map_area;   /* its cells, as they were drawn: for the mouse */
+	unsigned int map_width; /* columns of the terminal that a cell takes */
+	uint64_t *warm;         /* by cell in sight: when it changed last */
+	size_t n_warm;
 	struct scroll page;
 
 	struct scroll findings, events, choice;
@@ -116,8 +124,8 @@ struct view {
 	const char *name;
 };
 
-extern const struct view view_vms, view_vm, view_findings, view_events, view_columns, view_text,
-	view_help;
+extern const struct view view_vms, view_map, view_vm, view_findings, view_events, view_columns,
+	view_text, view_help;
 extern const struct view *const views[VIEWS];
 
 void top_show(struct top *top, enum view_id view);

@@ -172,7 +172,9 @@ static void check_places(const struct layout *layout, const struct layout_option
 	uint64_t places = 0, found, end = 0;
 	unsigned int before_x = 0, before_y = 0, x, y;
 
-	assert_true(layout->columns <= options->columns && layout->rows <= options->rows);
+	assert_true(options->scrolled ||
+		    (layout->columns <= options->columns && layout->rows <= options->rows));
+	assert_true(!options->scrolled || layout->shift == options->shift);
 	for (y = 0; y < layout->rows; y++)
 		for (x = 0; x < layout->columns; x++)
 			places += layout_at(layout, x, y, &found);
@@ -249,6 +251,10 @@ static void random_vms_are_laid_out_as_they_are(void **state)
 		options.rows = 1 + (unsigned int)below(80);
 		if (seed % 5 == 4)
 			options.window = (struct layout_range){below(PAGES), 1 + below(1000)};
+		if (seed % 7 == 6) {
+			options.scrolled = true;
+			options.shift = (unsigned int)below(7);
+		}
 		assert_int_equal(layout_new(&layout, vm, &options), 0);
 		check_places(layout, &options);
 		for (uint64_t i = 0; i < layout->cells; i++)
@@ -370,6 +376,31 @@ static void torn_ranges_outside_of_memory_take_bounded_time(void **state)
 	check_totals(layout, vm);
 }
 
+/* However far from each other its pages are, a grid has no more rows than it can number. */
+static void a_grid_that_is_scrolled_is_bounded(void **state)
+{
+	_cleanup_(vm_free) struct vm *vm = new_vm(true);
+	struct layout_options options = {.columns = 64, .rows = 16, .scrolled = true};
+
+	(void)state;
+	add_slot(vm, 0, PAGEMAP_FRAMES);
+	for (int kind = 0; kind < LAYOUT_KINDS; kind++) {
+		_cleanup_(layout_free) struct layout *layout = NULL;
+
+		options.kind = (enum layout_kind)kind;
+		assert_int_equal(layout_new(&layout, vm, &options), 0);
+		assert_int_equal(layout->cells << layout->shift, PAGEMAP_FRAMES);
+		assert_true(layout->rows <= LAYOUT_GRID_MAX && layout->columns <= LAYOUT_GRID_MAX);
+	}
+	options.shift = 60;
+	{
+		_cleanup_(layout_free) struct layout *layout = NULL;
+
+		assert_int_equal(layout_new(&layout, vm, &options), 0);
+		assert_true(layout->shift < 40 && layout->cells);
+	}
+}
+
 static double now_ms(void)
 {
 	struct timespec now;
@@ -419,6 +450,7 @@ int main(void)
 		cmocka_unit_test(gaps_are_folded_from_two_rows_on),
 		cmocka_unit_test(squares_are_no_larger_than_they_must_be),
 		cmocka_unit_test(nothing_and_no_room),
+		cmocka_unit_test(a_grid_that_is_scrolled_is_bounded),
 		cmocka_unit_test(torn_ranges_outside_of_memory_take_bounded_time),
 		cmocka_unit_test(a_large_vm_is_quick),
 	};

@@ -50,7 +50,7 @@ static void test_vm(void **state)
 		bench_start(&b, &plain);
 		bench_capture(&b, captures[i]);
 		free(bench_draw(&b, 80, 24, false));
-		bench_press(&b, "\n");
+		bench_press(&b, "\n\t");
 		snprintf(name, sizeof(name), "vm-%s", captures[i]);
 		all_sizes(&b, name);
 		bench_press(&b, " ");
@@ -118,7 +118,7 @@ static void test_looks(void **state)
 	bench_start(&b, &ascii);
 	bench_capture(&b, "names");
 	bench_same(&b, "ascii-80x24", 80, 24, false);
-	bench_press(&b, "\n");
+	bench_press(&b, "\n\t");
 	bench_same(&b, "ascii-vm-132x43", 132, 43, false);
 	for (int i = 0; i < b.cells.width * b.cells.height; i++)
 		assert_in_range(b.cells.cells[i].code, 0x20, 0x7e);

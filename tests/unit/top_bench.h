@@ -49,13 +49,15 @@ static inline void bench_start(struct top_bench *b, const struct top_options *to
 	struct model_options options = {.on_event = bench_event, .context = b};
 	struct detect_options detecting = {.on_finding = bench_finding, .context = b};
 	struct style style = {.ascii = top_options->ascii};
+	struct top_options with_settings = *top_options;
 	struct error err = {};
 
 	setenv("TZ", "UTC", 1);
 	memset(b, 0, sizeof(*b));
-	assert_int_equal(top_new(&b->top, top_options, &err), 0);
-	assert_int_equal(model_new(&b->model, &options), 0);
 	assert_int_equal(settings_new(&b->settings), 0);
+	with_settings.settings = b->settings;
+	assert_int_equal(top_new(&b->top, &with_settings, &err), 0);
+	assert_int_equal(model_new(&b->model, &options), 0);
 	detecting.settings = b->settings;
 	assert_int_equal(detect_new(&b->detect, &detecting), 0);
 	detect_watch(b->detect, b->model);

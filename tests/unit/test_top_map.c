@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The page map of a VM: as it is drawn, and what it shows against a look at each page. */
+#include "hostile_names.h"
+#include "model/vm.h"
+#include "picture/look.h"
+#include "top/map.h"
+#include "top_bench.h"
+
+static const struct top_options plain = {
+	.interval_ns = 100000000, .file = "x", .speed = 1, .ended = true};
+static const struct top_options ascii = {
+	.interval_ns = 100000000, .file = "x", .speed = 1, .ended = true, .ascii = true};
+
+static const struct {
+	const char *name;
+	int width, height;
+} sizes[] = {{"80x24", 80, 24}, {"132x43", 132, 43}, {"40x10", 40, 10}};
+
+static void all_sizes(struct top_bench *b, const char *what, bool roles)
+{
+	char name[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		snprintf(name, sizeof(name), "map-%s-%s", what, sizes[i].name);
+		bench_same(b, name, sizes[i].width, sizes[i].height, roles);
+	}
+}
+
+static void open_map(struct top_bench *b, const struct top_options *options, const char *capture)
+{
+	bench_start(b, options);
+	bench_capture(b, capture);
+	free(bench_draw(b, 80, 24, false));
+	bench_press(b, "\n");
+	free(bench_draw(b, 80, 24, false));
+}
+
+/* ---- pictures ---- */
+
+static void test_pictures(void **state)
+{
+	static const char *const captures[] = {"two-vms", "protected", "late", "denied"};
+	struct top_bench b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(captures); i++) {
+		open_map(&b, &plain, captures[i]);
+		all_sizes(&b, captures[i], false);
+		bench_stop(&b);
+	}
+}
+
+static void test_colours(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	open_map(&b, &plain, "protected");
+	top_set_colours(b.top, 256);
+	all_sizes(&b, "halves", true);
+	bench_press(&b, "H");
+	bench_same(&b, "map-halves-curve-80x24", 80, 24, true);
+	top_set_colours(b.top, 16); /* a sign for each cell again */
+	bench_press(&b, "H");
+	bench_same(&b, "map-roles-80x24", 80, 24, true);
+	bench_stop(&b);
+}
+
+static void test_ascii(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	open_map(&b, &ascii, "protected");
+	top_set_colours(b.top, 256);
+	all_sizes(&b, "ascii", false);
+	bench_press(&b, "H");
+	all_sizes(&b, "ascii-curve", false);
+	bench_press(&b, "pp");
+	all_sizes(&b, "ascii-curve-diff", false);
+	bench_press(&b, "H++++n");
+	all_sizes(&b, "ascii-near-diff", false);
+	for (int i = 0; i < b.cells.width * b.cells.height; i++)
+		assert_in_range(b.cells.cells[i].code, 0x20, 0x7e);
+	bench_stop(&b);
+}
+
+static void test_no_map(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	bench_start(&b, &plain);
+	bench_vm(&b, 1, KES_VM_DEFAULT, 4096);
+	bench_time(&b, 1000000000);
+	free(bench_draw(&b, 80, 24, false));
+	bench_press(&b, "\n+-npNgff\nH");
+	bench_same(&b, "map-none-80x24", 80, 24, false);
+	bench_stop(&b);
+}
+
+/* ---- what is under the cursor ---- */
+
+static void test_last_change(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	bench_start(&b, &plain);
+	bench_vm(&b, 1, KES_VM_SNP, 65536);
+	bench_convert(&b, 1, 0x100, 16, false, 0, 5000);
+	bench_time(&b, 2000000000);
+	free(bench_draw(&b, 132, 43, false));
+	bench_press(&b, "\n");
+	assert_true(bench_shows(&b, "last change none was seen"));
+	bench_press(&b, "g100000\n");
+	assert_true(bench_shows(&b, "to shared 2.0s ago"));
+	assert_true(bench_shows(&b, "by a request of vCPU 0"));
+	for (int i = 0; i < 20; i++) {
+		bench_press(&b, "+");
+		free(bench_draw(&b, 132, 43, false));
+	}
+	assert_true(bench_shows(&b, "[0x100000, 0x101000) 4K  shared  memslot 0"));
+	bench_press(&b, "ggfn 271\n");
+	assert_true(bench_shows(&b, "[0x10f000, 0x110000) 4K  shared"));
+	bench_press(&b, "l");
+	assert_true(bench_shows(&b, "[0x110000, 0x111000) 4K  private"));
+	assert_true(bench_shows(&b, "last change none was seen"));
+	bench_press(&b, "g9f000\n");
+	assert_true(bench_shows(&b, "sacred: the first 640 KiB"));
+	bench_press(&b, "0");
+	assert_true(bench_shows(&b, ", all  cell "));
+	bench_stop(&b);
+}
+
+static void test_jump(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} wrong[] = {
+		{"x", "'x' is no address"},
+		{"gfn", "'gfn' is no address"},
+		{"gfn -1", "'gfn -1' is no address"},
+		{"0x", "'0x' is no address"},
+		{"12 34", "'12 34' is no address"},
+		{"11111111111111111", "is no address"},
+		{"gfn 1099511627776", "is no address"},
+		{"10000000", "no memory is at 0x10000000"},
+		{"ffffffffffffffff", "no memory is at 0xfffffffffffff000"},
+	};
+	struct top_bench b;
+
+	(void)state;
+	bench_start(&b, &plain);
+	bench_vm(&b, 1, KES_VM_SNP, 1024);
+	bench_convert(&b, 1, 100, 16, false, 0, 5000);
+	free(bench_draw(&b, 132, 43, false));
+	bench_press(&b, "\n");
+	free(bench_draw(&b, 132, 43, false));
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		bench_press(&b, "g");
+		bench_press(&b, wrong[i].text);
+		bench_press(&b, "\n");
+		assert_true(bench_shows(&b, wrong[i].says));
+	}
+	bench_stop(&b);
+}
+
+/* ---- an oracle ---- */
+
+static uint64_t below(uint64_t limit)
+{
+	return ((uint64_t)random() << 31 | (uint64_t)random()) % limit;
+}
+
+#define PAGES 30000
+
+static struct vm *random_vm(struct top_bench *b)
+{
+	static const struct {
+		uint64_t gfn, npages;
+	} slots[] = {{0, 160}, {192, 9000}, {9192, 5000}, {20000, 64}, {25003, 3000}};
+	struct kes_record r;
+	struct vm *vm;
+
+	bench_vm(b, 1, KES_VM_SW_PROTECTED, 10);
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++) {
+		r = bench_record(b, 1, KES_MEMSLOT);
+		r.memslot = (struct kes_memslot){.gfn = slots[i].gfn,
+			.npages = slots[i].npages,
+			.slot = (uint32_t)i,
+			.index = (uint32_t)i,
+			.total = ARRAY_SIZE(slots),
+			.generation = 2};
+		bench_apply(b, r);
+	}
+	bench_time(b, 1000000000);
+	vm = (struct vm *)top_vm(b->top, 1);
+	assert_non_null(vm);
+	assert_int_equal(vm->n_memslots, ARRAY_SIZE(slots));
+	vm->host.capable = vm->host.known = true;
+	for (int i = random() % 300; i > 0; i--) {
+		enum plane plane = random() % 2;
+		struct pagemap *map;
+
+		assert_int_equal(vm_plane(vm, plane, &map), 0);
+		assert_int_equal(pagemap_set(map, below(PAGES), 1 + below(random() % 4 ? 9 : 3000),
+					 random() % PAGE_STATES),
+			0);
+	}
+	return vm;
+}
+
+static bool in_slot(const struct vm *vm, uint64_t gfn)
+{
+	for (size_t i = 0; i < vm->n_memslots; i++)
+		if (gfn - vm->memslots[i].gfn < vm->memslots[i].npages)
+			return true;
+	return false;
+}
+
+static enum page_state state_at(const struct vm *vm, enum plane plane, uint64_t gfn)
+{
+	return vm->planes[plane] ? pagemap_get(vm->planes[plane], gfn)
+				 : vm_initial_state(vm, plane);
+}
+
+/* Page by page. */
+static void look(const struct vm *vm, uint64_t gfn, uint64_t npages, struct layout_cell *cell)
+{
+	static const enum accord pairs[PAGE_STATES][PAGE_STATES] = {
+		[PAGE_PRIVATE] = {ACCORD_PRIVATE, ACCORD_HOST_SHARED, ACCORD_UNKNOWN},
+		[PAGE_SHARED] = {ACCORD_HOST_PRIVATE, ACCORD_SHARED, ACCORD_UNKNOWN},
+		[PAGE_UNKNOWN] = {ACCORD_UNKNOWN, ACCORD_UNKNOWN, ACCORD_UNKNOWN},
+	};
+	enum page_state guest0 = vm_initial_state(vm, PLANE_GUEST);
+	enum page_state host0 = vm_initial_state(vm, PLANE_HOST);
+
+	for (int i = 0; i < 3; i++)
+		cell[i] = (struct layout_cell){};
+	for (; npages; gfn++, npages--) {
+		enum page_state guest = state_at(vm, PLANE_GUEST, gfn);
+		enum page_state host = state_at(vm, PLANE_HOST, gfn);
+		bool memory = in_slot(vm, gfn), sacred;
+
+		sacred = memory && (gfn < 0xa0 || (gfn >= 0xc0 && gfn < 0x100));
+		cell[0].counts[guest] += memory || guest != guest0;
+		cell[1].counts[host] += memory || host != host0;
+		cell[2].accords[pairs[guest][host]] += memory || guest != guest0 || host != host0;
+		for (int i = 0; i < 3; i++)
+			cell[i].sacred += sacred;
+		/* "memory" keeps those that are sacred and shared all the same */
+		cell[0].memory += sacred && guest == PAGE_SHARED;
+		cell[1].memory += sacred && host == PAGE_SHARED;
+	}
+}
+
+static char sign_of(const struct layout_cell *cell, bool diff)
+{
+	enum look is = look_of(cell, diff);
+
+	if (cell->memory && !diff)
+		return '!';
+	if (cell->sacred && is == LOOK_PRIVATE)
+		return ':';
+	return look_styles[is].ascii[0];
+}
+
+static uint64_t bytes_of(const char *text)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+
+	return n << (*end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0);
+}
+
+/* Each sign of the picture, by the address that is written beside its row and the size of a cell
+ * that is said above. */
+static unsigned int check_picture(
+	struct top_bench *b, const struct vm *vm, enum map_plane plane, int width, int height)
+{
+	_cleanup_free_ char *text = bench_draw(b, width, height, false);
+	const char *said = strstr(text, "cell ");
+	unsigned int checked = 0;
+	uint64_t cell_bytes;
+	char *line, *rest = text;
+
+	assert_non_null(said);
+	cell_bytes = bytes_of(said + strlen("cell "));
+	assert_true(cell_bytes >= 4096);
+	while ((line = strsep(&rest, "\n"))) {
+		char *end, *label = line + strspn(line, " ");
+		uint64_t address = strtoull(label, &end, 16);
+		struct layout_cell cells[3];
+
+		/* addresses end where the cells begin */
+		if (end == label || end - line != 7 || *end != ' ')
+			continue;
+		for (int i = 0; i < 64; i++) {
+			uint64_t gfn = (address + (uint64_t)i * cell_bytes) >> 12;
+			size_t at = 8 + (size_t)i;
+			char got = at < strlen(line) ? line[at] : ' ';
+
+			look(vm, gfn, cell_bytes >> 12, cells);
+			if (got != sign_of(&cells[plane], plane == MAP_DIFF))
+				fail_msg("at gfn %llu: %c, not %c; of\n%s", (unsigned long long)gfn,
+					got, sign_of(&cells[plane], plane == MAP_DIFF), line);
+			checked++;
+		}
+	}
+	return checked;
+}
+
+/* What is written of the cursor's cell. */
+static void check_cursor(struct top_bench *b, const struct vm *vm, enum map_plane plane)
+{
+	_cleanup_free_ char *text = bench_draw(b, 132, 43, false);
+	static const char *const states[] = {"private ", "shared ", "unknown "};
+	const char *said = strstr(text, "[0x");
+	unsigned long long from, end;
+	struct layout_cell cells[3];
+	char line[200];
+
+	assert_non_null(said);
+	assert_int_equal(sscanf(said, "[0x%llx, 0x%llx)", &from, &end), 2);
+	look(vm, from >> 12, (end - from) >> 12, cells);
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(said, "\n"), said);
+	if (plane == MAP_DIFF || end - from == 4096)
+		return;
+	for (int i = 0; i < PAGE_STATES; i++) {
+		uint64_t n = cells[plane].counts[i];
+		const char *at = strstr(line, states[i]);
+
+		if (!at && n)
+			fail_msg("%s: there are %llu %s", line, (unsigned long long)n, states[i]);
+		if (n)
+			assert_int_equal(strtoull(at + strlen(states[i]), NULL, 10), n);
+	}
+}
+
+static void test_cells_are_what_pages_are(void **state)
+{
+	static const char keys[] = "+++--hjklhjklnnNNp0 b";
+	unsigned int checked = 0;
+
+	(void)state;
+	for (unsigned int seed = 0; seed < 12; seed++) {
+		enum map_plane plane = MAP_GUEST;
+		struct top_bench b;
+		struct vm *vm;
+
+		srandom(seed);
+		bench_start(&b, &ascii);
+		vm = random_vm(&b);
+		free(bench_draw(&b, 80, 24, false));
+		bench_press(&b, "\n");
+		free(bench_draw(&b, 80, 24, false));
+		for (int i = 0; i < 60; i++) {
+			char key[2] = {keys[random() % (sizeof(keys) - 1)], 0};
+
+			bench_press(&b, key);
+			plane = *key == 'p' ? (plane + 1) % MAP_PLANES : plane;
+			if (random() % 8 == 0) {
+				char jump[32];
+
+				snprintf(jump, sizeof(jump), "ggfn %u\n",
+					(unsigned int)below(14000));
+				bench_press(&b, jump);
+			}
+			if (i % 3)
+				continue;
+			if (random() % 2)
+				checked += check_picture(&b, vm, plane, 80, 24);
+			else
+				checked += check_picture(&b, vm, plane, 132, 43);
+			check_cursor(&b, vm, plane);
+		}
+		bench_stop(&b);
+	}
+	assert_true(checked > 50000);
+}
+
+/* ---- the next range ---- */
+
+static bool is_worth(const struct vm *vm, enum map_plane plane, uint64_t gfn)
+{
+	struct layout_cell cells[3];
+
+	look(vm, gfn, 1, cells);
+	return plane == MAP_DIFF
+		       ? cells[2].accords[ACCORD_HOST_SHARED] +
+				 cells[2].accords[ACCORD_HOST_PRIVATE]
+		       : cells[plane].counts[PAGE_SHARED] + cells[plane].counts[PAGE_UNKNOWN];
+}
+
+static uint64_t naive_seek(
+	const struct vm *vm, enum map_plane plane, struct layout_range from, bool forward)
+{
+	if (forward) {
+		uint64_t gfn = from.gfn + from.npages;
+
+		if (is_worth(vm, plane, gfn - 1))
+			while (gfn < PAGES + 4000 && is_worth(vm, plane, gfn))
+				gfn++;
+		for (; gfn < PAGES + 4000; gfn++)
+			if (is_worth(vm, plane, gfn))
+				return gfn;
+		return UINT64_MAX;
+	}
+	for (uint64_t gfn = from.gfn; gfn-- > 0;)
+		if (is_worth(vm, plane, gfn)) {
+			while (gfn && is_worth(vm, plane, gfn - 1))
+				gfn--;
+			return gfn;
+		}
+	return UINT64_MAX;
+}
+
+static void test_next_range(void **state)
+{
+	(void)state;
+	for (unsigned int seed = 0; seed < 12; seed++) {
+		struct map_room room = {64, 20, false};
+		struct map map = {.near = true};
+		struct top_bench b;
+		struct vm *vm;
+
+		srandom(100 + seed);
+		bench_start(&b, &plain);
+		vm = random_vm(&b);
+		for (int i = 0; i < 150; i++) {
+			bool forward = random() % 2;
+			struct layout_range at;
+			uint64_t want, before;
+
+			map.plane = random() % MAP_PLANES;
+			map.kind = random() % LAYOUT_KINDS;
+			map.shift = (unsigned int)below(5);
+			map.near = true;
+			map.cursor = below(14000);
+			assert_int_equal(map_fit(&map, vm, &room, NULL, 0), 0);
+			at = layout_range(map.layout, map_cursor_cell(&map));
+			want = naive_seek(vm, map.plane, at, forward);
+			before = map.cursor;
+			assert_int_equal(map_seek(&map, vm, forward), want != UINT64_MAX);
+			assert_int_equal(map.cursor, want == UINT64_MAX ? before : want);
+		}
+		map_free(&map);
+		bench_stop(&b);
+	}
+}
+
+/* ---- zoom, and what is in sight ---- */
+
+/* Whatever is pressed, the cursor stays on a cell, and that cell in sight. */
+static void test_cursor_stays_in_sight(void **state)
+{
+	static const enum command_id commands[] = {DO_UP, DO_DOWN, DO_LEFT, DO_RIGHT, DO_PAGE_UP,
+		DO_PAGE_DOWN, DO_FIRST, DO_LAST, DO_ZOOM_IN, DO_ZOOM_IN, DO_ZOOM_OUT, DO_ZOOM_ALL,
+		DO_LAYOUT};
+	struct top_bench b;
+	struct map map = {};
+	struct vm *vm;
+
+	(void)state;
+	srandom(7);
+	bench_start(&b, &plain);
+	vm = random_vm(&b);
+	for (int i = 0; i < 2000; i++) {
+		struct map_room room = {
+			1 + (unsigned int)below(100), 1 + (unsigned int)below(40), random() % 2};
+		unsigned int rows = room.halves ? 2 : 1, column, row;
+		bool seen = false;
+		uint64_t cell;
+
+		assert_int_equal(map_fit(&map, vm, &room, NULL, 0), 0);
+		cell = map_cursor_cell(&map);
+		assert_true(cell < map.layout->cells);
+		layout_place(map.layout, cell, &column, &row);
+		for (unsigned int line = 0; line < room.lines; line++) {
+			struct map_line at = map_line(&map, line);
+
+			assert_true(at.rows <= rows);
+			seen |= at.rows && row >= at.row && row < at.row + at.rows;
+		}
+		assert_true(seen);
+		if (map.kind == LAYOUT_HILBERT)
+			assert_in_range(column, map.first, map.first + room.columns - 1);
+		map_command(&map, commands[below(ARRAY_SIZE(commands))]);
+	}
+	map_free(&map);
+	bench_stop(&b);
+}
+
+static void test_zoom_ends_at_pages(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	open_map(&b, &plain, "protected");
+	for (int i = 0; i < 40; i++) {
+		bench_press(&b, "+");
+		free(bench_draw(&b, 80, 24, false));
+	}
+	assert_true(bench_shows(&b, "cell 4K"));
+	for (int i = 0; i < 40; i++) {
+		bench_press(&b, "-");
+		free(bench_draw(&b, 80, 24, false));
+	}
+	assert_true(bench_shows(&b, ", all  cell "));
+	bench_stop(&b);
+}
+
+static void test_mouse(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	open_map(&b, &ascii, "protected");
+	free(bench_draw(&b, 80, 24, false));
+	/* the third row, its sixth cell of 128K */
+	top_press(b.top, &(struct key_press){.key = TK_CLICK, .x = 9 + 5, .y = 5 + 2});
+	assert_true(bench_shows(&b, "[0x10a0000, "));
+	for (int y = -1; y < 60; y++)
+		top_press(b.top, &(struct key_press){.key = TK_CLICK, .x = 3 * y, .y = y});
+	bench_stop(&b);
+}
+
+static void test_hostile_names(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	bench_start(&b, &plain);
+	bench_vm(&b, 1, KES_VM_SNP, 4096);
+	bench_convert(&b, 1, 0, 16, false, 0, 5000);
+	bench_time(&b, 1000000000);
+	free(bench_draw(&b, 80, 24, false));
+	bench_press(&b, "\n");
+	for (size_t i = 0; i < ARRAY_SIZE(hostile_names); i++) {
+		bench_text(&b, 1, KES_TEXT_NAME, hostile_names[i].bytes);
+		for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
+			_cleanup_free_ char *text =
+				bench_draw(&b, sizes[s].width, sizes[s].height, false);
+			int lines = 0;
+
+			for (char *line = strtok(text, "\n"); line;
+				line = strtok(NULL, "\n"), lines++)
+				if (hostile_complaint(line))
+					fail_msg("%s: %s", hostile_complaint(line), line);
+			assert_true(lines <= sizes[s].height);
+		}
+	}
+	bench_stop(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pictures),
+		cmocka_unit_test(test_colours),
+		cmocka_unit_test(test_ascii),
+		cmocka_unit_test(test_no_map),
+		cmocka_unit_test(test_last_change),
+		cmocka_unit_test(test_jump),
+		cmocka_unit_test(test_cells_are_what_pages_are),
+		cmocka_unit_test(test_next_range),
+		cmocka_unit_test(test_cursor_stays_in_sight),
+		cmocka_unit_test(test_zoom_ends_at_pages),
+		cmocka_unit_test(test_mouse),
+		cmocka_unit_test(test_hostile_names),
+	};
+
+	return cmocka_run_group_tests_name("top_map", tests, NULL, NULL);
+}
