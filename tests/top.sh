@@ -83,12 +83,12 @@ keys + + +
 shows 'nearer' 'guest, exact  cell [0-9]+K$'
 keys PageDown Right Right Down
 shows 'further on' '^ \[0x[1-9a-f][0-9a-f]+, 0x'
-keys g '0x2069000' Enter
-shows 'at an address' '^ \[0x206[0-9a-f]+, .* shared '
+keys g '0x2c3000' Enter
+shows 'at an address' '^ \[0x2c[0-9a-f]+, .* shared '
 keys g 'gfn 99999999' Enter
 shows 'where no memory is' 'no memory is at 0x5f5e0ff000'
 keys n
-shows 'at the next range' '^ \[0x2[0-9a-f]+, .* shared '
+shows 'at the next range' '^ \[0x[4-9a-f][0-9a-f]+, .* shared '
 keys p
 shows 'without a host plane' 'attributes|host plane'
 keys H
