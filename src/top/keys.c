@@ -46,7 +46,7 @@ const struct key_row key_rows[] = {
 		"stop the VM's vCPUs, after a question", SCOPE_ACTIONS},
 	{DO_RELEASE, IN(VIEW_VMS) | IN(VIEW_VM) | MAP, {'L'}, NULL,
 		"let them run again, after a question", SCOPE_ACTIONS},
-	{DO_MODE, IN(VIEW_VMS) | IN(VIEW_VM), {'M'}, NULL,
+	{DO_MODE, IN(VIEW_VMS) | IN(VIEW_VM) | MAP, {'M'}, NULL,
 		"only monitor the VM, or enforce its rules again, after a question", SCOPE_ACTIONS},
 	{DO_QUIT, ALL, {TK_F1 + 9, 'q'}, "Quit", "leave", SCOPE_ALL},
 	{DO_VMS, ALL, {'1'}, NULL, "the table of VMs", SCOPE_ALL},
