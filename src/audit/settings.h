@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The section `audit:` of kvm-encstat.yaml(5). */
+/* What the section `audit:` of kvm-encstat.yaml(5) comes to. */
 #ifndef AUDIT_SETTINGS_H
 #define AUDIT_SETTINGS_H
 
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 
-#include "base/error.h"
-#include "base/yaml.h"
+#include "config/config.h"
 
-#define AUDIT_PATH_MAX 256
+#define AUDIT_PATH_MAX 3072
 
 struct audit_settings {
 	bool journal;              /* to journald */
@@ -23,17 +20,10 @@ struct audit_settings {
 	uint64_t spool_bytes;      /* of each sink */
 	uint64_t file_bytes;       /* a file that is larger is rotated */
 	uint64_t file_count;       /* so many older ones are kept */
-	uint64_t sync_ns;          /* the file is written through so often; 0: never */
+	uint64_t sync_ns;          /* the file is written through so often */
 	bool confirm;              /* what was sent to the journal is read back */
 };
 
-void audit_settings_init(struct audit_settings *settings);
-
-/* Reads the section over them. 0 or -EINVAL with err filled; then some of it may be read. */
-int audit_settings_read(
-	struct audit_settings *settings, const struct yaml_node *section, struct error *err);
-
-/* Writes them as YAML, each line behind `indent` blanks. */
-void audit_settings_write(FILE *out, const struct audit_settings *settings, int indent);
+void audit_settings_take(struct audit_settings *ret, const struct config *config);
 
 #endif

@@ -32,6 +32,7 @@ enum config_audit_to {
 	CONFIG_AUDIT_NOWHERE,
 	CONFIG_AUDIT_JOURNAL,
 	CONFIG_AUDIT_FILE,
+	CONFIG_AUDIT_BOTH,
 };
 
 struct config {
@@ -39,7 +40,8 @@ struct config {
 	char *socket, *group, *state_dir, *policy;
 	uint64_t ring_size, ended_vms, save_interval, enforce, keep;
 	/* audit: */
-	uint64_t audit_to, audit_mode, audit_interval, audit_spool, audit_rotate;
+	uint64_t audit_to, audit_mode, audit_interval, audit_spool, audit_rotate, audit_files,
+		audit_sync, audit_rate, audit_vm_burst, audit_vm_rate, audit_confirm;
 	char *audit_file;
 	/* metrics: */
 	char *textfile;

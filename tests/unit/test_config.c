@@ -127,7 +127,7 @@ static void test_bad(void **state)
 	bad("daemon: {state_dir: }\n",
 		"f:1:10: 'state_dir' wants a text of 1 to 3000 bytes, not nothing", "");
 	bad("audit: {to: disk}\n", "f:1:13: there is no to 'disk'",
-		"there is: nowhere, journal, file");
+		"there is: nowhere, journal, file, both");
 	/* The detectors' part counts as much. */
 	bad("daemon: {enforce: yes}\nfindings: {storm: {rate: x}}\n",
 		"f:2:26: 'rate' wants a whole number from 1 to 1000000000, not 'x'", "");
