@@ -466,7 +466,6 @@ int audit_new(struct audit **ret, const struct audit_options *options, struct er
 	audit->dir_fd = -1;
 	audit->settings = *options->settings;
 	audit->replay = options->replay;
-	audit->offset_ns = options->realtime_offset_ns;
 	snprintf(audit->mode, sizeof(audit->mode), "%s", options->mode);
 	snprintf(audit->socket, sizeof(audit->socket), "%s", options->journal_socket ?: "");
 	snprintf(audit->directory, sizeof(audit->directory), "%s", options->directory ?: "");
@@ -484,6 +483,11 @@ int audit_new(struct audit **ret, const struct audit_options *options, struct er
 	}
 	*ret = TAKE_PTR(audit);
 	return 0;
+}
+
+void audit_set_clock(struct audit *audit, int64_t realtime_offset_ns)
+{
+	audit->offset_ns = realtime_offset_ns;
 }
 
 int audit_reload(struct audit *audit, const struct audit_settings *settings, struct error *err)

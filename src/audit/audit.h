@@ -28,7 +28,6 @@ struct audit_options {
 	const struct audit_settings *settings; /* copied */
 	const char *state_dir;      /* made if it is not there; one process at a time has it */
 	bool replay;                /* the records come from a capture: times are its own */
-	int64_t realtime_offset_ns; /* replay: of its clock to the time of day */
 	const char *journal_socket; /* NULL: journald's own */
 	const char *directory; /* where what was sent is read back; NULL: this host's journal */
 	const char *mode;      /* "daemon", "audit", "enforce": for the first record */
@@ -37,6 +36,9 @@ struct audit_options {
 /* Goes on with the log of this boot, or begins one. Says so in the log. 0 or a negative errno with
  * err filled; -EBUSY: another process writes the log of this state_dir. */
 int audit_new(struct audit **ret, const struct audit_options *options, struct error *err);
+
+/* replay: what to add to the records' clock to get the time of day; before the first event. */
+void audit_set_clock(struct audit *audit, int64_t realtime_offset_ns);
 
 /* Says in the log that it ends, and why (NULL: "stopped"). What was not delivered waits on disk for
  * the next one. Fits _cleanup_(). */

@@ -87,8 +87,7 @@ static struct problem *add_problem(struct log *log, enum problem_kind kind, uint
 		verified->more_problems++;
 		return NULL;
 	}
-	grown = reallocarray(
-		log->problems, verified->n_problems + 1, sizeof(*log->problems));
+	grown = reallocarray(log->problems, verified->n_problems + 1, sizeof(*log->problems));
 	if (!grown) {
 		verified->more_problems++;
 		return NULL;
@@ -102,13 +101,21 @@ static struct problem *add_problem(struct log *log, enum problem_kind kind, uint
 
 /* ---- records ---- */
 
-static struct log *log_of(struct verifier *verifier, const char *id)
+static struct log *find_log(const struct verifier *verifier, const char *id)
 {
-	struct log **grown, *log;
-
 	for (size_t i = verifier->n; i-- > 0;)
 		if (!strcmp(verifier->logs[i]->log, id))
 			return verifier->logs[i];
+	return NULL;
+}
+
+/* Made when there is none; NULL without memory. */
+static struct log *log_of(struct verifier *verifier, const char *id)
+{
+	struct log **grown, *log = find_log(verifier, id);
+
+	if (log)
+		return log;
 	grown = reallocarray(verifier->logs, verifier->n + 1, sizeof(*grown));
 	if (!grown)
 		return NULL;
@@ -232,12 +239,15 @@ int verifier_add(
 	struct verifier *verifier, const struct audit_record *record, const struct sender *sender)
 {
 	const char *id = record_field(record, FIELD_LOG);
-	struct log *log = log_of(verifier, is_id(id) ? id : "");
+	bool forged = sender && !sender->trusted;
+	struct log *log = is_id(id) ? find_log(verifier, id) : NULL;
 	struct problem *problem;
 
+	if (!log) /* nobody else's words make a log */
+		log = log_of(verifier, is_id(id) && !forged ? id : "");
 	if (!log)
 		return -ENOMEM;
-	if (sender && !sender->trusted) {
+	if (forged) {
 		problem = add_problem(log, PROBLEM_FORGED, record_u64(record, FIELD_SEQ));
 		if (problem) {
 			snprintf(problem->who, sizeof(problem->who), "%s", sender->text);
@@ -264,11 +274,8 @@ int verifier_damaged(struct verifier *verifier, const char *where)
 
 void verifier_expect(struct verifier *verifier, const struct chain_state *state)
 {
-	struct log *log = NULL;
+	struct log *log = find_log(verifier, state->chain.log);
 
-	for (size_t i = 0; i < verifier->n; i++)
-		if (!strcmp(verifier->logs[i]->log, state->chain.log))
-			log = verifier->logs[i];
 	if (!log && state->chain.seq) /* all of it is missing */
 		log = log_of(verifier, state->chain.log);
 	if (!log)
@@ -420,15 +427,13 @@ static void judge_previous(struct verifier *verifier, struct log *log)
 	char id[ID_SIZE], chain[SHA256_HEX];
 	unsigned char digest[DIGEST];
 	unsigned long long seq;
-	const struct log *before = NULL;
+	const struct log *before;
 	struct problem *problem;
 
 	if (sscanf(log->previous, "%32[0-9a-f]:%llu:%64[0-9a-f]", id, &seq, chain) != 3 ||
 		!read_digest(chain, digest))
 		return;
-	for (size_t i = 0; i < verifier->n; i++)
-		if (!strcmp(verifier->logs[i]->log, id))
-			before = verifier->logs[i];
+	before = find_log(verifier, id);
 	if (!before || !before->n)
 		return;
 	for (size_t i = 0; i < before->n; i++)

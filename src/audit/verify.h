@@ -25,19 +25,19 @@ enum problem_kind {
 
 struct problem {
 	enum problem_kind kind;
-	uint64_t first, last; /* numbers of records */
+	uint64_t first, last;         /* numbers of records */
 	uint64_t after_us, before_us; /* time of day of records around it; 0: there is none */
-	char who[128];        /* FORGED: who sent it, escaped; REPLACED: which log */
+	char who[128];                /* FORGED: who sent it, escaped; REPLACED: which log */
 };
 
 struct verified {
 	char machine[ID_SIZE], boot[ID_SIZE], log[ID_SIZE];
 	uint64_t first, last, records; /* numbers; how many there are */
 	uint64_t first_us, last_us;
-	uint64_t again;     /* records that were sent again, and are there twice */
-	uint64_t merged;    /* records that were counted instead of told, as merged ones say */
+	uint64_t again;  /* records that were sent again, and are there twice */
+	uint64_t merged; /* records that were counted instead of told, as merged ones say */
 	bool from_capture;
-	bool stopped;       /* its last record says that kvm-encstat ended */
+	bool stopped; /* its last record says that kvm-encstat ended */
 	const struct problem *problems;
 	size_t n_problems;
 	uint64_t more_problems; /* that had no room */
@@ -75,21 +75,20 @@ const char *problem_name(enum problem_kind kind);
 
 /* ---- where records come from ---- */
 
-/* directory NULL: this host's journal. machine, boot: NULL: all. -errno with err filled. */
+/* directory NULL: this host's journal. machine NULL: all. -errno with err filled. */
 struct verify_journal {
 	const char *directory;
-	const char *const *files; /* instead; NULL: none */
-	const char *machine, *boot;
+	const char *machine;
 };
-int verify_journal(
-	struct verifier *verifier, const struct verify_journal *from, struct error *err);
+int verify_journal(struct verifier *verifier, const struct verify_journal *from, struct error *err);
 
 /* A file that this program wrote, with those that were rotated away before it. */
 int verify_file(struct verifier *verifier, const char *path, struct error *err);
 /* The same of text in memory: label stands for the file. */
 int verify_text(struct verifier *verifier, const char *label, const char *text, size_t size);
 
-/* The state of both sinks in that directory, as far as it can be read. */
+/* How far the log in the journal has to go, as the state in that directory says; nothing where that
+ * cannot be read. */
 void verify_state(struct verifier *verifier, const char *state_dir);
 
 #endif

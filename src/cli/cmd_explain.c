@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "audit/manual.h"
+#include "base/cleanup.h"
 #include "base/escape.h"
 #include "cli/commands.h"
 #include "cli/session.h"
@@ -62,11 +64,20 @@ static bool is_full_id(const char *word)
 /* PAGE is one of those that the option takes. */
 static void write_manual(const char *page)
 {
-	void (*write)(FILE *) = !strcmp(page, "settings")  ? settings_manual
-				: !strcmp(page, "metrics") ? metrics_manual
-							   : manual_findings;
+	static const struct {
+		const char *name;
+		void (*write)(FILE *);
+	} pages[] = {
+		{"findings", manual_findings},
+		{"settings", settings_manual},
+		{"metrics", metrics_manual},
+		{"journal-fields", audit_manual},
+		{"catalog", audit_catalog},
+	};
 
-	write(stdout);
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		if (!strcmp(page, pages[i].name))
+			pages[i].write(stdout);
 }
 
 static int run(const struct options *options, struct error *err)

@@ -22,7 +22,8 @@ static int take_apart(int argc, char **argv, struct error *err)
 	if (!command || !command->replays) {
 		error_set(err, -EINVAL, "replay: '%s' does not read captures",
 			escape(argv[2], shown, sizeof(shown)));
-		error_advise(err, "list, events, map, findings, explain, metrics and report do");
+		error_advise(
+			err, "list, events, map, findings, explain, metrics, audit and report do");
 		return EXIT_USAGE;
 	}
 	return command_run(command, argc - 2, argv + 2, argv[1], err);

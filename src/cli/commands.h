@@ -7,7 +7,7 @@
 
 extern const struct command command_list, command_events, command_map, command_record,
 	command_findings, command_explain, command_policy, command_enforce, command_replay,
-	command_top, command_report, command_metrics, command_daemon, command_config,
+	command_top, command_report, command_metrics, command_audit, command_daemon, command_config,
 	command_doctor;
 
 /* NULL-terminated, in the order in which help shows them. */

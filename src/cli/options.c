@@ -162,10 +162,15 @@ FLAG(set_keep, keep)
 
 static int set_manual(struct options *options, const char *value, struct error *err)
 {
+	static const char *const pages[] = {
+		"findings", "settings", "metrics", "journal-fields", "catalog"};
+
 	options->manual = value;
-	return !strcmp(value, "findings") || !strcmp(value, "settings") || !strcmp(value, "metrics")
-		       ? 0
-		       : bad_value(err, "--manual", value, "it is findings, settings or metrics");
+	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
+		if (!strcmp(value, pages[i]))
+			return 0;
+	return bad_value(err, "--manual", value,
+		"it is findings, settings, metrics, journal-fields or catalog");
 }
 
 static int set_since(struct options *options, const char *value, struct error *err)
@@ -270,6 +275,41 @@ static int set_max_vms(struct options *options, const char *value, struct error 
 	return 0;
 }
 
+static int set_to(struct options *options, const char *value, struct error *err)
+{
+	if (strcmp(value, "journal") && (strncmp(value, "file:", 5) || !value[5]))
+		return bad_value(err, "--to", value, "it is journal, or file: and a path");
+	if (options->n_to == ARRAY_SIZE(options->to) ||
+		(options->n_to && *options->to[0] == *value)) {
+		error_set(err, -EINVAL, "--to is there once for the journal, and once for a file");
+		return -EINVAL;
+	}
+	options->to[options->n_to++] = value;
+	return 0;
+}
+FLAG(set_full, full)
+WORD(set_state, state)
+WORD(set_log, log_file)
+WORD(set_directory, directory)
+
+static int set_id(const char **into, const char *name, const char *value, struct error *err)
+{
+	if (strlen(value) != 32 || strspn(value, "0123456789abcdef") != 32)
+		return bad_value(err, name, value, "it is 32 digits, as in /etc/machine-id");
+	*into = value;
+	return 0;
+}
+
+static int set_machine(struct options *options, const char *value, struct error *err)
+{
+	return set_id(&options->machine, "--machine", value, err);
+}
+
+static int set_boot(struct options *options, const char *value, struct error *err)
+{
+	return set_id(&options->boot, "--boot", value, err);
+}
+
 /* ---- the table ---- */
 
 static const struct row {
@@ -300,7 +340,8 @@ static const struct row {
 		"at least so grave: info (default), notice, warning, critical", set_severity},
 	{OPT_CONFIG, 0, "config", "FILE", "settings, instead of " CONFIG_PATH, set_config},
 	{OPT_MANUAL, 0, "manual", "PAGE",
-		"write kvm-encstat-findings(7), metrics: (7), or settings: (5)", set_manual},
+		"findings, metrics, journal-fields, settings or catalog: as it is in man",
+		set_manual},
 	{OPT_POLICY, 'p', "policy", "PATH",
 		"a file, or a directory of files, instead of " POLICY_PATH, set_policy},
 	{OPT_KEEP, 'k', "keep", NULL, "the veto outlives this process", set_keep},
@@ -331,6 +372,17 @@ static const struct row {
 		set_max_vms},
 	{OPT_METRICS, 0, "plain", NULL, "text 0.0.4, as in textfiles, instead of OpenMetrics",
 		set_plain},
+	{OPT_AUDIT, 0, "to", "WHERE", "journal, or file:PATH; twice for both", set_to},
+	{OPT_AUDIT, 0, "full", NULL, "each conversion by itself, not summed up", set_full},
+	{OPT_AUDIT | OPT_VERIFY, 0, "state", "DIR",
+		"where it is kept how far the log is, instead of /var/lib/kvm-encstat/audit",
+		set_state},
+	{OPT_VERIFY, 0, "file", "FILE", "a file of JSON lines, with those rotated before it",
+		set_log},
+	{OPT_VERIFY, 0, "directory", "DIR", "journal files, such as journal-remote's",
+		set_directory},
+	{OPT_VERIFY, 0, "machine", "ID", "only the logs of this host", set_machine},
+	{OPT_VERIFY, 0, "boot", "ID", "only the logs of this boot", set_boot},
 	{OPT_CAPTURE, 0, "capture", "FILE", "VMs of a capture, instead of those that run",
 		set_capture},
 	{OPT_ABI, 0, "abi", "ABI",

@@ -68,6 +68,11 @@ struct options {
 	const char *interval, *filter, *sort, *columns, *theme, *speed,
 		*samples; /* NULL: not given */
 	bool once, batch, allow_actions;
+	const char *to[2]; /* where the audit log goes: "journal", "file:PATH" */
+	size_t n_to;
+	bool full;                                         /* all conversions, one by one */
+	const char *state;                                 /* of the audit log; NULL: not given */
+	const char *log_file, *directory, *machine, *boot; /* to verify; NULL: not given */
 	const char *output;
 	const char *save;
 	const char *vm;     /* NULL: not given */
@@ -113,6 +118,8 @@ enum option_bit {
 	OPT_METRICS = 1 << 27,
 	OPT_SOCKET = 1 << 28,
 	OPT_DIRECT = 1 << 29,
+	OPT_AUDIT = 1 << 30,
+	OPT_VERIFY = 1u << 31,
 
 	/* what every command that loads programs takes */
 	OPT_LIVE = OPT_VERBOSE | OPT_TRAMPOLINES | OPT_RING,

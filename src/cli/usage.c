@@ -16,6 +16,7 @@ const struct command *const commands[] = {
 	&command_explain,
 	&command_policy,
 	&command_enforce,
+	&command_audit,
 	&command_record,
 	&command_report,
 	&command_replay,
