@@ -119,6 +119,9 @@ equal 'cli: explain --json has the records' 8 \
 	"$("$encstat" replay $liar explain KES-001.1.1 --json 2>/dev/null | jq '.evidence | length')"
 same 'man: findings as the program has them' man/kvm-encstat-findings.7 <("$encstat" explain --manual findings)
 same 'man: metrics as the program has them' man/kvm-encstat-metrics.7 <("$encstat" explain --manual metrics)
+same 'man: journal fields as the program has them' man/kvm-encstat.journal-fields.7 \
+	<("$encstat" explain --manual journal-fields)
+same 'catalog: as the program has it' units/catalog/kvm-encstat.catalog <("$encstat" explain --manual catalog)
 same 'man: settings as the program has them' man/kvm-encstat.yaml.5 <("$encstat" explain --manual settings)
 
 # Policies: what is wrong is said where it is; over captures, what they would have refused.

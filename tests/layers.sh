@@ -62,13 +62,14 @@ offered() {
 	local command
 	[ "$1" = policy ] && set -- policy\ {check,test,diff,show,explain,loaded,release,freeze,mode,baseline}
 	[ "$1" = config ] && set -- config\ {check,show}
+	[ "$1" = audit ] && set -- audit audit\ verify
 	for command; do
 		# shellcheck disable=SC2086 # two words
 		build/kvm-encstat $command --help
 	done | sed -nE 's/^ +(-., )? *(--[a-z-]+).*/\2/p' | sort -u
 }
 
-for command in list events map top findings explain policy enforce record report replay metrics daemon config doctor; do
+for command in list events map top findings explain policy enforce audit record report replay metrics daemon config doctor; do
 	help=$(build/kvm-encstat "$command" --help)
 	matches "man: $command has help" "$help" "^usage: kvm-encstat $command"
 	equal "man: $command has the options of its help" "$(offered "$command")" \
