@@ -57,7 +57,7 @@ $(B)/src/%.o: src/%.c | packages $(SKELETONS)
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(CFLAGS) -c $< -o $@
 
 # A process of its own, and the only one that speaks HTTP: no libbpf, no model.
-EXPORTER_SOURCES := $(wildcard src/exporter/*.c) src/base/error.c src/base/escape.c src/service/varlink.c \
+EXPORTER_SOURCES := $(wildcard src/exporter/*.c) src/base/error.c src/base/escape.c src/service/client.c src/service/varlink.c \
 	$(addprefix src/metrics/,exchange.c exporter_families.c head.c text.c)
 EXPORTER_LIBS    := -lmicrohttpd -ljson-c
 

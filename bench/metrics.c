@@ -92,7 +92,7 @@ static void add_vm(struct run *run, uint32_t vm)
 int main(int argc, char **argv)
 {
 	uint32_t n = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 1000;
-	const struct metrics_options wanted = {METRICS_FULL, n};
+	const struct metrics_options wanted = {METRICS_FULL, n, 0};
 	const struct metrics_view view = {};
 	struct run run = {};
 	struct model_options options = {.on_event = on_event, .context = &run};

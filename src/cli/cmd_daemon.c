@@ -14,6 +14,7 @@ static void on_watch(void *context, const struct model *model, const struct styl
 
 	daemon->model = model;
 	daemon->style = style;
+	daemon_metrics_watch(daemon);
 }
 
 static void on_detectors(void *context, struct detect *detect)
@@ -80,6 +81,7 @@ static int on_findings(void *context, const struct style *style, const struct mo
 
 static void release(struct daemon *daemon)
 {
+	daemon_metrics_free(&daemon->metrics);
 	enforcer_free(&daemon->enforcer);
 	sd_event_unref(daemon->loop);
 	config_free(&daemon->config);
@@ -94,6 +96,8 @@ static int prepare(struct daemon *daemon, struct error *err)
 
 	if (!r)
 		r = daemon_lock(&daemon->lock, daemon->config->state_dir, err);
+	if (!r)
+		r = daemon_metrics_new(daemon, err);
 	if (!r)
 		r = daemon_enforce_prepare(daemon, err);
 	if (r)

@@ -153,7 +153,7 @@ static int run_with(struct metrics_run *run, struct error *err)
 
 static int run(const struct options *options, struct error *err)
 {
-	struct metrics_options wanted = {options->detail, options->max_vms};
+	struct metrics_options wanted = {options->detail, options->max_vms, 0};
 	struct metrics_run run = {.options = options, .tool.start_s = (uint64_t)time(NULL)};
 	int r = parse_interval(options, &run.interval_ns, err);
 

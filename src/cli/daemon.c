@@ -14,13 +14,14 @@ int daemon_event(struct daemon *daemon, const struct event *event)
 	if (daemon_enforce_event(daemon, event))
 		return 0; /* our own guest's */
 	daemon_socket_event(daemon->socket, event);
-	return 0;
+	return daemon_metrics_event(daemon, event);
 }
 
 int daemon_finding(struct daemon *daemon, const struct finding *finding, enum finding_phase phase)
 {
 	daemon_enforce_finding(daemon, finding, phase);
 	daemon_socket_finding(daemon->socket, finding, phase);
+	daemon_metrics_finding(daemon, finding, phase);
 	return 0;
 }
 
@@ -83,6 +84,7 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 	r = daemon_enforce_turn(daemon, err);
 	if (r)
 		return r;
+	daemon_metrics_turn(daemon);
 	tell_status(daemon);
 	if (!daemon->notify.ready)
 		notify_ready(&daemon->notify);

@@ -13,6 +13,7 @@
 #include "cli/enforcer.h"
 #include "cli/session.h"
 #include "config/config.h"
+#include "metrics/metrics.h"
 #include "service/notify.h"
 
 struct daemon {
@@ -28,6 +29,7 @@ struct daemon {
 	int (*pump)(void *session); /* NULL, as live: takes in what has come */
 	void *session;
 	struct daemon_socket *socket; /* NULL until the first turn */
+	struct daemon_metrics *metrics;
 	struct enforcer enforcer;
 	bool armed;           /* what the policies deny is refused */
 	struct error unarmed; /* why it is not, though it should be; code 0: it should not be */
@@ -60,6 +62,26 @@ void daemon_socket_finding(
 	struct daemon_socket *socket, const struct finding *finding, enum finding_phase phase);
 void daemon_socket_records(
 	struct daemon_socket *socket, const struct kes_record *records, size_t n);
+/* Fills in how clients do. */
+void daemon_socket_metrics(const struct daemon_socket *socket, struct metrics_socket *ret);
+
+/* ---- daemon_metrics.c ---- */
+
+/* Before the session. */
+int daemon_metrics_new(struct daemon *daemon, struct error *err);
+void daemon_metrics_free(struct daemon_metrics **metrics);
+/* There is a model, which may have VMs already. */
+void daemon_metrics_watch(struct daemon *daemon);
+int daemon_metrics_event(struct daemon *daemon, const struct event *event);
+void daemon_metrics_finding(
+	struct daemon *daemon, const struct finding *finding, enum finding_phase phase);
+/* Writes the textfile when it is time. */
+void daemon_metrics_turn(struct daemon *daemon);
+/* The configuration has changed. */
+void daemon_metrics_reload(struct daemon *daemon);
+/* plain: text 0.0.4. -ENOMEM. */
+int daemon_metrics_write(struct daemon *daemon, bool plain, FILE *out);
+
 /* ---- daemon_enforce.c ---- */
 
 /* Before the session: reads the policies, if they are to be enforced. */

@@ -47,6 +47,7 @@ static int take_on(struct daemon *daemon, struct config **fresh, struct error *e
 	keep_the_fixed(daemon, *fresh);
 	config_free(&daemon->config);
 	daemon->config = TAKE_PTR(*fresh);
+	daemon_metrics_reload(daemon);
 	log_line(LOG_NOTICE, "configuration and policies were read anew: %zu value%s changed",
 		changes, changes == 1 ? "" : "s");
 	return 0;

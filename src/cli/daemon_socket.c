@@ -37,6 +37,11 @@ static char *describe(void *context)
 	return text;
 }
 
+static int write_metrics(void *context, bool plain, FILE *out)
+{
+	return daemon_metrics_write(context, plain, out);
+}
+
 /* The socket that systemd listens at for us; -1: it does not. */
 static int inherited(void)
 {
@@ -77,6 +82,7 @@ int daemon_socket_new(struct daemon *daemon, struct error *err)
 		.style = daemon->style,
 		.describe = describe,
 		.refresh = refresh,
+		.metrics = write_metrics,
 		.context = daemon,
 	};
 	if (options.listen_fd < 0 && !strcmp(options.path, SERVER_PATH))
@@ -113,4 +119,21 @@ void daemon_socket_records(struct daemon_socket *socket, const struct kes_record
 {
 	if (socket)
 		server_records(socket->server, records, n);
+}
+
+void daemon_socket_metrics(const struct daemon_socket *socket, struct metrics_socket *ret)
+{
+	struct server_counts counts;
+
+	server_counts(socket->server, &counts);
+	*ret = (struct metrics_socket){
+		.clients = counts.clients,
+		.subscribers = counts.subscribers,
+		.accepted = counts.accepted,
+		.calls = counts.calls,
+		.sent = counts.bytes_sent,
+		.refused = counts.refused,
+		.malformed = counts.malformed,
+		.slow = counts.dropped,
+	};
 }

@@ -15,6 +15,7 @@ void tool_metrics_read(struct metrics_tool *tool, struct live *live, const struc
 	size_t n = 0;
 
 	metrics_tool_read(tool);
+	tool->capturing = live != NULL;
 	tool->age_ns = now > latest ? now - latest : 0;
 	memset(tool->hooks, 0, sizeof(tool->hooks));
 	hooks = live ? live_hooks(live, &n) : NULL;

@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 #include "exporter/exporter.h"
-#include "service/server.h"
+#include "service/client.h"
 
 #define TIMEOUT_S 5
 
@@ -21,7 +21,7 @@ static const char help[] =
 	"options:\n"
 	"  -l, --listen WHERE        ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH "
 	"(default " EXPORTER_LISTEN ")\n"
-	"  -s, --socket PATH         the daemon's (default " SERVER_PATH ")\n"
+	"  -s, --socket PATH         the daemon's (default " CLIENT_PATH ")\n"
 	"  -t, --timeout SECONDS     for the daemon to answer (default 5)\n"
 	"  -h, --help                this text\n"
 	"  -V, --version             which version this is\n";
@@ -118,7 +118,7 @@ static int run(const struct arguments *arguments, struct error *err)
 
 int main(int argc, char **argv)
 {
-	struct arguments arguments = {EXPORTER_LISTEN, SERVER_PATH, TIMEOUT_S * 1000, false};
+	struct arguments arguments = {EXPORTER_LISTEN, CLIENT_PATH, TIMEOUT_S * 1000, false};
 	struct error err = {};
 
 	setvbuf(stderr, NULL, _IOLBF, 0);

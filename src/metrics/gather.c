@@ -171,8 +171,7 @@ static void gather_host(struct metrics *m, struct gathered *g)
 			g->open[kind][m->open[kind] - 1]++;
 	for (int i = 0; i < 2; i++)
 		g->has_verdicts |= sum(m->host.verdicts[i], KES_ACTIONS) != 0;
-	if (g->view->enforced && g->view->enforced->n_sets)
-		g->has_verdicts = true;
+	g->has_verdicts |= g->view->enforced != NULL;
 }
 
 int metrics_gather(struct metrics *m, const struct metrics_view *view, struct gathered *ret)

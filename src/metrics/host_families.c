@@ -40,6 +40,11 @@ static void put_in_other(FAMILY)
 	series_number(out, family, NULL, all->metrics->put_in_other);
 }
 
+static void reduced(FAMILY)
+{
+	series_number(out, family, NULL, all->detail < all->metrics->options.detail);
+}
+
 static void conversions(FAMILY)
 {
 	for (int to = 0; to < PAGE_UNKNOWN; to++)
@@ -110,7 +115,7 @@ static void lost(FAMILY)
 
 static void record_age(FAMILY)
 {
-	if (all->view->tool)
+	if (all->view->tool && all->view->tool->capturing)
 		series_seconds(out, family, NULL, all->view->tool->age_ns);
 }
 
@@ -188,8 +193,16 @@ static void hooks(FAMILY)
 {
 	static const char *const states[] = {"absent", "refused", "standby", "attached"};
 
-	for (size_t i = 0; all->view->tool && i < ARRAY_SIZE(states); i++)
+	if (!all->view->tool || !all->view->tool->capturing)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		series_number(out, family, NULL, all->view->tool->hooks[i], "state", states[i]);
+}
+
+static void capturing(FAMILY)
+{
+	if (all->view->tool)
+		series_number(out, family, NULL, all->view->tool->capturing);
 }
 
 static void start(FAMILY)
@@ -218,11 +231,12 @@ static void resident(FAMILY)
 		if (all->view->audit)                                               \
 			series_number(out, family, NULL, all->view->audit->member); \
 	}
-AUDIT(audit_records, records)
-AUDIT(audit_spooled, spooled)
-AUDIT(audit_spool_bytes, spool_bytes)
+AUDIT(audit_told, told)
+AUDIT(audit_delivered, delivered)
+AUDIT(audit_waiting, waiting)
 AUDIT(audit_merged, merged)
-AUDIT(audit_reachable, reachable)
+AUDIT(audit_failures, failures)
+AUDIT(audit_trouble, trouble)
 
 #define SOCKET(name, member)                                                         \
 	static void name(FAMILY)                                                     \
@@ -231,14 +245,18 @@ AUDIT(audit_reachable, reachable)
 			series_number(out, family, NULL, all->view->socket->member); \
 	}
 SOCKET(socket_clients, clients)
+SOCKET(socket_subscribers, subscribers)
 SOCKET(socket_accepted, accepted)
+SOCKET(socket_calls, calls)
+SOCKET(socket_sent, sent)
 
 static void socket_dropped(FAMILY)
 {
 	if (!all->view->socket)
 		return;
 	series_number(out, family, NULL, all->view->socket->refused, "cause", "refused");
-	series_number(out, family, NULL, all->view->socket->dropped, "cause", "dropped");
+	series_number(out, family, NULL, all->view->socket->malformed, "cause", "malformed");
+	series_number(out, family, NULL, all->view->socket->slow, "cause", "slow");
 }
 
 /* ---- the table ---- */
@@ -259,6 +277,11 @@ const struct family host_families[] = {
 	{"kvm_encstat_vms_put_in_other", FAMILY_COUNTER, "", "",
 		"VMs for which there was no room, since the start.", METRICS_HOST, NULL,
 		put_in_other},
+	{"kvm_encstat_detail_reduced", FAMILY_GAUGE, "", "",
+		"1: less is said of each VM than the configuration asks for, as the text would "
+		"have "
+		"been too long.",
+		METRICS_HOST, NULL, reduced},
 	{"kvm_encstat_conversions", FAMILY_COUNTER, "", "to",
 		"Conversions of all VMs, also of those that ended, since the start.", METRICS_HOST,
 		NULL, conversions},
@@ -312,6 +335,9 @@ const struct family host_families[] = {
 	{"kvm_encstat_policy_leaves", FAMILY_GAUGE, "", "",
 		"Pieces of 16 MiB whose shared pages are counted; there is room for 16384.",
 		METRICS_HOST, NULL, leaves},
+	{"kvm_encstat_capturing", FAMILY_GAUGE, "", "",
+		"Whether KVM is there and watched; if not, the program waits for its modules.",
+		METRICS_HOST, NULL, capturing},
 	{"kvm_encstat_hooks", FAMILY_GAUGE, "", "state",
 		"Hooks in the kernel: attached, standby (nothing to see yet), refused (by the "
 		"kernel), "
@@ -325,26 +351,35 @@ const struct family host_families[] = {
 	{"kvm_encstat_resident_memory_bytes", FAMILY_GAUGE, "bytes", "", "Its memory.",
 		METRICS_HOST, NULL, resident},
 	{"kvm_encstat_audit_records", FAMILY_COUNTER, "", "", "Audit records that were made.",
-		METRICS_HOST, NULL, audit_records},
-	{"kvm_encstat_audit_spooled_records", FAMILY_GAUGE, "", "",
+		METRICS_HOST, NULL, audit_told},
+	{"kvm_encstat_audit_delivered", FAMILY_COUNTER, "", "",
+		"Audit records that the journal, or the file, has.", METRICS_HOST, NULL,
+		audit_delivered},
+	{"kvm_encstat_audit_spool_bytes", FAMILY_GAUGE, "bytes", "",
 		"Audit records that wait on disk, as the journal does not take them.", METRICS_HOST,
-		NULL, audit_spooled},
-	{"kvm_encstat_audit_spool_bytes", FAMILY_GAUGE, "bytes", "", "What these take.",
-		METRICS_HOST, NULL, audit_spool_bytes},
+		NULL, audit_waiting},
 	{"kvm_encstat_audit_merged", FAMILY_COUNTER, "", "",
 		"Audit records that are counted in a summary only, as there was no room for them.",
 		METRICS_HOST, NULL, audit_merged},
-	{"kvm_encstat_audit_reachable", FAMILY_GAUGE, "", "",
-		"Whether the journal, or the file, took the last record.", METRICS_HOST, NULL,
-		audit_reachable},
+	{"kvm_encstat_audit_failures", FAMILY_COUNTER, "", "",
+		"Tries to deliver audit records that failed.", METRICS_HOST, NULL, audit_failures},
+	{"kvm_encstat_audit_trouble", FAMILY_GAUGE, "", "", "Whether the last try failed.",
+		METRICS_HOST, NULL, audit_trouble},
 	{"kvm_encstat_socket_clients", FAMILY_GAUGE, "", "", "Clients of the socket.", METRICS_HOST,
 		NULL, socket_clients},
+	{"kvm_encstat_socket_subscribers", FAMILY_GAUGE, "", "",
+		"Those of them that follow events or records.", METRICS_HOST, NULL,
+		socket_subscribers},
 	{"kvm_encstat_socket_accepted", FAMILY_COUNTER, "", "", "Clients that came.", METRICS_HOST,
 		NULL, socket_accepted},
+	{"kvm_encstat_socket_calls", FAMILY_COUNTER, "", "", "Their calls.", METRICS_HOST, NULL,
+		socket_calls},
+	{"kvm_encstat_socket_sent_bytes", FAMILY_COUNTER, "bytes", "", "What was sent to them.",
+		METRICS_HOST, NULL, socket_sent},
 	{"kvm_encstat_socket_dropped", FAMILY_COUNTER, "", "cause",
-		"Clients that were refused (too many) or dropped (they read too slowly, or broke "
-		"the "
-		"protocol).",
+		"Clients that were refused (no room, or no right), malformed (what they sent was "
+		"no "
+		"message) or slow (they did not keep up).",
 		METRICS_HOST, NULL, socket_dropped},
 };
 const size_t n_host_families = ARRAY_SIZE(host_families);

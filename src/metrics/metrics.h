@@ -11,6 +11,7 @@
 #ifndef METRICS_METRICS_H
 #define METRICS_METRICS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +23,9 @@
 #define METRICS_VMS_DEFAULT 1000
 #define METRICS_VMS_MAX     10000
 #define METRICS_LINGER_NS   (5 * MINUTE_NS)
+
+/* What fits into a reply of the socket, whatever has to be escaped there. */
+#define METRICS_REPLY_MAX (8u << 20)
 
 struct metrics;
 
@@ -43,7 +47,8 @@ enum metrics_format {
 
 struct metrics_options {
 	enum metrics_detail detail;
-	size_t max_vms; /* with series of their own; at most METRICS_VMS_MAX */
+	size_t max_vms;   /* with series of their own; at most METRICS_VMS_MAX */
+	size_t max_bytes; /* rather less of each VM than a longer text; 0: it may be any length */
 };
 
 int metrics_new(struct metrics **ret, const struct metrics_options *options);
@@ -63,6 +68,7 @@ void metrics_finding(
 
 /* What it costs, and whether it works: of the tool itself. */
 struct metrics_tool {
+	bool capturing;    /* KVM is there; if not, there are no hooks, and no record */
 	uint64_t start_s;  /* Unix time */
 	uint64_t age_ns;   /* of the latest record */
 	size_t hooks[4];   /* by enum hook_state: absent, refused, standby, attached */
@@ -71,17 +77,20 @@ struct metrics_tool {
 };
 
 struct metrics_audit {
-	uint64_t records; /* handed to the sink */
-	uint64_t spooled; /* records that wait on disk */
-	uint64_t spool_bytes;
-	uint64_t merged; /* records that are in a summary only, as there was no room */
-	bool reachable;  /* the sink took the last record */
+	uint64_t told;      /* records made */
+	uint64_t delivered; /* to the sink that is slowest */
+	uint64_t waiting;   /* bytes on disk */
+	uint64_t merged;    /* records that were counted instead of told */
+	uint64_t failures;  /* tries to deliver */
+	bool trouble;       /* the last one failed */
 };
 
 struct metrics_socket {
-	uint64_t clients, accepted;
-	uint64_t refused; /* there were too many, or they may not */
-	uint64_t dropped; /* read too slowly, or broke the protocol */
+	uint64_t clients, subscribers; /* now */
+	uint64_t accepted, calls, sent;
+	uint64_t refused;   /* there was no room, or no right */
+	uint64_t malformed; /* what they sent ended their connection */
+	uint64_t slow;      /* did not keep up */
 };
 
 /* What else there is to tell; NULL: nothing, its families are left out. */

@@ -100,7 +100,8 @@ struct gathered {
 	uint64_t trusted[PLANES][CONFIDENCES]; /* running VMs that have that plane */
 	uint64_t open[FINDING_KINDS][SEVERITIES];
 	struct model_totals totals;
-	bool has_verdicts; /* a policy has ever said something */
+	bool has_verdicts;          /* a policy has ever said something */
+	enum metrics_detail detail; /* of this text */
 };
 
 /* -ENOMEM. Fits _cleanup_(gathered_free). */

@@ -87,27 +87,39 @@ static void write_family(struct text *out, const struct family *family, const st
 		out->n = before;
 }
 
+static void write_all(struct text *out, const struct gathered *all, enum metrics_format format)
+{
+	out->n = 0;
+	for (size_t i = 0; i < n_host_families; i++)
+		write_family(out, &host_families[i], all, format);
+	for (size_t i = 0; i < n_vm_families; i++)
+		if (vm_families[i].detail <= all->detail)
+			write_family(out, &vm_families[i], all, format);
+	if (format == METRICS_OPENMETRICS)
+		text_string(out, "# EOF\n");
+}
+
 int metrics_write(struct metrics *metrics, const struct metrics_view *view,
 	enum metrics_format format, char **ret, size_t *ret_size)
 {
 	_cleanup_(gathered_free) struct gathered all = {};
 	_cleanup_(text_free) struct text out = {};
+	size_t most = metrics->options.max_bytes;
 	int r = metrics_gather(metrics, view, &all);
 
 	if (r)
 		return r;
 	text_reserve(&out, metrics->written + metrics->written / 8); /* it will be about as long */
-	for (size_t i = 0; i < n_host_families; i++)
-		write_family(&out, &host_families[i], &all, format);
-	for (size_t i = 0; i < n_vm_families; i++)
-		if (vm_families[i].detail <= metrics->options.detail)
-			write_family(&out, &vm_families[i], &all, format);
-	if (format == METRICS_OPENMETRICS)
-		text_string(&out, "# EOF\n");
+	all.detail = metrics->options.detail;
+	write_all(&out, &all, format);
+	while (most && out.n > most && all.detail > METRICS_HOST) {
+		all.detail--;
+		write_all(&out, &all, format);
+	}
+	metrics->written = out.n;
 	text_put(&out, "", 1);
 	if (out.failed)
 		return -ENOMEM;
-	metrics->written = out.n;
 	*ret_size = out.n - 1;
 	*ret = TAKE_PTR(out.bytes);
 	return 0;

@@ -26,7 +26,7 @@ static inline int take_event(void *context, const struct event *event)
 static inline void metrics_start(
 	struct metrics_bench *m, enum metrics_detail detail, size_t max_vms)
 {
-	const struct metrics_options wanted = {detail, max_vms};
+	const struct metrics_options wanted = {detail, max_vms, 0};
 	struct model_options options = {.on_event = take_event, .context = m, .max_ended = 3};
 
 	memset(m, 0, sizeof(*m));
