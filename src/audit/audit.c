@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/escape.h"
 
+#define TURN_NS 10000000ull
+
 enum { SINK_JOURNAL, SINK_FILE, SINKS };
 
 /* ---- records ---- */
@@ -309,6 +311,9 @@ void audit_turn(struct audit *audit)
 {
 	uint64_t now_ns = clock_now_ns();
 
+	if (now_ns - audit->turned_ns < TURN_NS)
+		return; /* callers may turn as often as records come */
+	audit->turned_ns = now_ns;
 	if (!audit->replay) {
 		audit->now_ns = now_ns;
 		introduce(audit);
@@ -521,6 +526,7 @@ void audit_stop(struct audit *audit, const char *why)
 		tell_start(audit);
 	accounts_flush(audit);
 	audit_note(audit, AUDIT_STOP, NULL, &value, 1, "kvm-encstat ends: %s", value.text);
+	audit->turned_ns = 0;
 	audit_turn(audit);
 }
 

@@ -40,6 +40,7 @@ struct audit {
 	struct account *latest;
 	uint64_t now_ns;       /* of the records */
 	uint64_t next_ns;      /* when summaries are due */
+	uint64_t turned_ns;    /* CLOCK_MONOTONIC */
 	bool started, stopped; /* which is in the log */
 	uint64_t told, flooded;
 	struct audit_record record; /* the one that is being made */

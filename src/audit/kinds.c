@@ -200,6 +200,7 @@ const struct audit_field_info audit_fields[] = {
 	[FIELD_WOULD] = {"KES_WOULD", false, "what a policy in monitor mode would have done"},
 	[FIELD_WOULD_RULE] = {"KES_WOULD_RULE", false, "the rule that would have: FILE:LINE"},
 	[FIELD_ERRNO] = {"KES_ERRNO", false, "error that the VMM's call got"},
+	[FIELD_FILE] = {"KES_FILE", false, "path of the configuration's file"},
 	[FIELD_DIGEST] = {"KES_DIGEST", false, "SHA-256 of the file"},
 	[FIELD_FINDING] = {"KES_FINDING", false, "id of the finding, such as KES-004.3.1"},
 	[FIELD_FINDING_KIND] = {"KES_FINDING_KIND", false, "its kind, such as KES-004"},

@@ -100,6 +100,7 @@ enum audit_field {
 	FIELD_WOULD,
 	FIELD_WOULD_RULE,
 	FIELD_ERRNO,
+	FIELD_FILE,
 	FIELD_DIGEST,
 	/* findings */
 	FIELD_FINDING,

@@ -71,17 +71,18 @@ static void on_stop(void *context)
 static int on_findings(void *context, const struct style *style, const struct model *model,
 	struct detect *detect, struct error *err)
 {
-	(void)context;
 	(void)style;
 	(void)model;
 	(void)detect;
 	(void)err;
+	daemon_audit_stop(context);
 	return 0;
 }
 
 static void release(struct daemon *daemon)
 {
 	daemon_metrics_free(&daemon->metrics);
+	audit_free(&daemon->audit);
 	enforcer_free(&daemon->enforcer);
 	sd_event_unref(daemon->loop);
 	config_free(&daemon->config);
@@ -100,8 +101,11 @@ static int prepare(struct daemon *daemon, struct error *err)
 		r = daemon_metrics_new(daemon, err);
 	if (!r)
 		r = daemon_enforce_prepare(daemon, err);
+	if (!r)
+		r = daemon_audit_new(daemon, err);
 	if (r)
 		return r;
+	daemon_audit_config(daemon, "");
 	notify_init(&daemon->notify);
 	r = sd_event_new(&daemon->loop);
 	return r < 0 ? error_set(err, r, "making an event loop failed: %s", strerror(-r)) : 0;

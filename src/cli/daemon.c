@@ -13,12 +13,14 @@ int daemon_event(struct daemon *daemon, const struct event *event)
 {
 	if (daemon_enforce_event(daemon, event))
 		return 0; /* our own guest's */
+	daemon_audit_event(daemon, event);
 	daemon_socket_event(daemon->socket, event);
 	return daemon_metrics_event(daemon, event);
 }
 
 int daemon_finding(struct daemon *daemon, const struct finding *finding, enum finding_phase phase)
 {
+	daemon_audit_finding(daemon, finding, phase);
 	daemon_enforce_finding(daemon, finding, phase);
 	daemon_socket_finding(daemon->socket, finding, phase);
 	daemon_metrics_finding(daemon, finding, phase);
@@ -85,6 +87,7 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 	if (r)
 		return r;
 	daemon_metrics_turn(daemon);
+	daemon_audit_turn(daemon);
 	tell_status(daemon);
 	if (!daemon->notify.ready)
 		notify_ready(&daemon->notify);

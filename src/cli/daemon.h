@@ -9,6 +9,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "audit/audit.h"
 #include "capture/live.h"
 #include "cli/enforcer.h"
 #include "cli/session.h"
@@ -31,7 +32,11 @@ struct daemon {
 	struct daemon_socket *socket; /* NULL until the first turn */
 	struct daemon_metrics *metrics;
 	struct enforcer enforcer;
-	bool armed;           /* what the policies deny is refused */
+	bool armed;              /* what the policies deny is refused */
+	struct audit *audit;     /* NULL: none is kept */
+	struct audit_who who;    /* asks for what is being done; pid 0: a signal, or nobody */
+	char audit_trouble[256]; /* that was said last */
+	bool audit_unconfirmed;
 	struct error unarmed; /* why it is not, though it should be; code 0: it should not be */
 };
 
@@ -98,6 +103,30 @@ void daemon_enforce_stop(struct daemon *daemon);
 
 /* The policies' path: the command line goes over the configuration. */
 const char *daemon_policy(const struct daemon *daemon, const struct config *config);
+
+/* ---- daemon_audit.c ---- */
+
+/* Goes on with the host's audit log, if one is to be kept. */
+int daemon_audit_new(struct daemon *daemon, struct error *err);
+void daemon_audit_event(struct daemon *daemon, const struct event *event);
+void daemon_audit_finding(
+	struct daemon *daemon, const struct finding *finding, enum finding_phase phase);
+void daemon_audit_turn(struct daemon *daemon);
+/* While the model is still there. */
+void daemon_audit_stop(struct daemon *daemon);
+
+/* Other settings hold from now on; which, is in the log. */
+void daemon_audit_reload(struct daemon *daemon, const char *changed);
+
+/* What operators do; daemon->who did it. changed: names of keys; "" none. */
+void daemon_audit_config(struct daemon *daemon, const char *changed);
+void daemon_audit_changes(
+	const struct config *old, const struct config *fresh, char *names, size_t size);
+void daemon_audit_policy(struct daemon *daemon);
+void daemon_audit_armed(struct daemon *daemon);
+void daemon_audit_released(struct daemon *daemon, const char *why);
+/* what: "freeze", "release", "baseline"; vm: as it was named, NULL none. */
+void daemon_audit_changed(struct daemon *daemon, const char *what, const char *vm);
 
 /* ---- daemon_lock.c ---- */
 

@@ -32,8 +32,11 @@ void daemon_enforce_start(struct daemon *daemon, int (*pump)(void *), void *sess
 	if (!r)
 		r = enforcer_arm(enforcer, daemon->live, daemon->config->keep, pump, session, why);
 	daemon->armed = !r;
-	if (!r)
+	if (!r) {
+		daemon_audit_policy(daemon);
+		daemon_audit_armed(daemon);
 		return;
+	}
 	live_veto_close(&enforcer->veto);
 	log_line(LOG_ERR, "NOTHING IS REFUSED: %s", why->text);
 	if (*why->advice)
@@ -76,9 +79,14 @@ int daemon_enforce_turn(struct daemon *daemon, struct error *err)
 
 int daemon_enforce_reload(struct daemon *daemon, const char *path, struct error *err)
 {
+	int r;
+
 	if (!daemon->config->enforce || daemon->unarmed.code)
 		return 0;
-	return enforcer_read_anew(&daemon->enforcer, path, true, err);
+	r = enforcer_read_anew(&daemon->enforcer, path, true, err);
+	if (!r)
+		daemon_audit_policy(daemon);
+	return r;
 }
 
 void daemon_enforce_stop(struct daemon *daemon)
@@ -88,6 +96,8 @@ void daemon_enforce_stop(struct daemon *daemon)
 		if (daemon->config->keep)
 			log_line(LOG_NOTICE,
 				"enforcement goes on; kvm-encstat policy release ends it");
+		else
+			daemon_audit_released(daemon, "the daemon ends");
 	}
 	daemon->armed = false;
 	live_veto_close(&daemon->enforcer.veto);

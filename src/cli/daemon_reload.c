@@ -38,16 +38,19 @@ static size_t count_changes(const struct config *old, const struct config *fresh
 static int take_on(struct daemon *daemon, struct config **fresh, struct error *err)
 {
 	size_t changes = count_changes(daemon->config, *fresh);
+	char names[512];
 	int r = daemon_enforce_reload(daemon, daemon_policy(daemon, *fresh), err);
 
 	if (!r && daemon->detect)
 		r = detect_set_settings(daemon->detect, (*fresh)->settings);
 	if (r)
 		return r;
+	daemon_audit_changes(daemon->config, *fresh, names, sizeof(names));
 	keep_the_fixed(daemon, *fresh);
 	config_free(&daemon->config);
 	daemon->config = TAKE_PTR(*fresh);
 	daemon_metrics_reload(daemon);
+	daemon_audit_reload(daemon, names);
 	log_line(LOG_NOTICE, "configuration and policies were read anew: %zu value%s changed",
 		changes, changes == 1 ? "" : "s");
 	return 0;

@@ -4,6 +4,7 @@
 #define DETECT_SETTINGS_H
 
 #include "base/error.h"
+#include "base/sha256.h"
 #include "detect/detector.h"
 
 #define SETTINGS_TYPES  (KES_VM_TYPE_MAX + 1) /* the last one: types newer than this program */
@@ -30,6 +31,7 @@ struct settings {
 	struct setting_place from[SETTINGS_TYPES][FINDING_KINDS][SETTINGS_MAX + 1];
 	struct setting_place sacred_from[SETTINGS_SACRED];
 	char *files[SETTINGS_FILES]; /* that were read, in that order */
+	unsigned char digests[SETTINGS_FILES][SHA256_BYTES]; /* of what they said */
 	size_t n_files;
 };
 

@@ -78,6 +78,7 @@ static int add_file(struct settings *settings, const struct yaml *yaml, struct e
 	label = strdup(yaml_label(yaml));
 	if (!label)
 		return error_set(err, -ENOMEM, "out of memory");
+	memcpy(settings->digests[settings->n_files], yaml_digest(yaml), SHA256_BYTES);
 	settings->files[settings->n_files++] = label;
 	return 0;
 }
