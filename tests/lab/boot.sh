@@ -8,6 +8,8 @@
 #   KERNEL   6.1 | 6.12 | sw-protected, or a folder that kernel.sh printed
 #   JOBDIR   is /job in there: /job/run is run by busybox sh, with /job as its folder; what it prints
 #            comes back in JOBDIR/stdout and JOBDIR/stderr, its status in JOBDIR/exit
+#            A whole system in JOBDIR/system is booted instead, with the folder at /job; it is to
+#            write /job/exit and to power off.
 #   SECONDS  how long all of it may take (120)
 #
 # 125 means that the lab failed and the job has no status: no boot, no end in time. The console is in
@@ -40,6 +42,10 @@ append="console=ttyS0 quiet panic=-1 mitigations=off nokaslr lsm=bpf tsc=reliabl
 append+=" cryptomgr.notests rcupdate.rcu_expedited=1 i8042.noaux i8042.nokbd nowatchdog audit=0"
 append+=" ${LAB_APPEND-}"
 
+system=()
+[ ! -d "$job/system" ] ||
+	system=(-virtfs "local,path=$(readlink -f "$job/system"),mount_tag=system,security_model=none,multidevs=remap")
+
 rm -f "$job"/{exit,exit.new,stdout,stderr,console,qemu.log}
 timeout -k 5 "$seconds" qemu-system-x86_64 \
 	-machine q35 -cpu max,+svm -accel tcg,thread=single \
@@ -47,7 +53,7 @@ timeout -k 5 "$seconds" qemu-system-x86_64 \
 	-nodefaults -no-user-config -no-reboot -display none -serial "file:$job/console" \
 	-kernel "$image" -initrd "$kernel/initrd.zst" -append "$append" \
 	-virtfs "local,path=$job,mount_tag=job,security_model=none,multidevs=remap" \
-	</dev/null >"$job/qemu.log" 2>&1
+	"${system[@]}" </dev/null >"$job/qemu.log" 2>&1
 status=$?
 
 if [ ! -s "$job/exit" ]; then
