@@ -127,6 +127,7 @@ static int run(const struct options *given, struct error *err)
 		.reload = on_reload,
 		.stop = on_stop,
 		.context = &daemon,
+		.wants_resident = true,
 		.endless = true,
 		.quiet = true,
 	};

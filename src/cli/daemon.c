@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "service/privileges.h"
 
 #define LOOP_NS 10000000ull
 
@@ -72,6 +73,15 @@ static int run_loop(struct daemon *daemon, uint64_t now)
 	return r;
 }
 
+/* Once all programs are loaded: until KVM is there they are still to come. */
+static int drop_privileges(struct daemon *daemon, struct error *err)
+{
+	if (daemon->dropped || !daemon->live)
+		return 0;
+	daemon->dropped = true;
+	return privileges_drop(err);
+}
+
 int daemon_turn(struct daemon *daemon, struct error *err)
 {
 	uint64_t now = clock_now_ns();
@@ -89,9 +99,10 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 	daemon_metrics_turn(daemon);
 	daemon_audit_turn(daemon);
 	tell_status(daemon);
-	if (!daemon->notify.ready)
+	r = drop_privileges(daemon, err);
+	if (!r && !daemon->notify.ready)
 		notify_ready(&daemon->notify);
-	return 0;
+	return r;
 }
 
 void daemon_stop(struct daemon *daemon)

@@ -37,6 +37,7 @@ struct daemon {
 	struct audit_who who;    /* asks for what is being done; pid 0: a signal, or nobody */
 	char audit_trouble[256]; /* that was said last */
 	bool audit_unconfirmed;
+	bool dropped;         /* no more privileges than it needs */
 	struct error unarmed; /* why it is not, though it should be; code 0: it should not be */
 };
 

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "service/privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/cleanup.h"
+
+/* ---- capabilities ---- */
+
+static const struct {
+	unsigned int capability;
+	const char *reason;
+} kept[] = {
+	{CAP_BPF, "each look at the kernel's tables is a bpf(2), which takes it on hosts that keep "
+		  "that from users"},
+	{CAP_PERFMON, "tracing programs that are attached when the first VM comes that needs them, "
+		      "and iterators"},
+	{CAP_SYS_PTRACE, "what /proc says of VMMs that are not root's: their files, their pagemap"},
+	{CAP_KILL, "VMMs that are not root's: those that are frozen go on without their vCPUs, and "
+		   "policies may kill"},
+};
+
+/* The bounding set takes a capability of its own to change, which the unit may not give; nothing
+ * is ever executed, so that it does not matter. */
+static int drop_capabilities(struct error *err)
+{
+	bool bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i].capability))
+			return error_set(err, -EINVAL, "this libcap-ng does not know capability %u",
+				kept[i].capability);
+	if (capng_apply(bounds ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS))
+		return error_set(err, -EPERM, "giving up capabilities failed");
+	return 0;
+}
+
+/* ---- system calls ---- */
+
+#define CALL(name) SCMP_SYS(name)
+
+static const int calls[] = {
+	/* the kernel's tables, and what KVM is asked for */
+	CALL(bpf),
+	CALL(ioctl),
+	/* waiting */
+	CALL(epoll_create1),
+	CALL(epoll_ctl),
+	CALL(epoll_wait),
+	CALL(epoll_pwait),
+	CALL(epoll_pwait2),
+	CALL(poll),
+	CALL(ppoll),
+	CALL(eventfd2),
+	CALL(signalfd4),
+	CALL(timerfd_create),
+	CALL(timerfd_settime),
+	CALL(timerfd_gettime),
+	CALL(nanosleep),
+	CALL(clock_nanosleep),
+	CALL(restart_syscall),
+	/* files: configuration, policies, state, /proc */
+	CALL(open),
+	CALL(openat),
+	CALL(close),
+	CALL(read),
+	CALL(readv),
+	CALL(pread64),
+	CALL(write),
+	CALL(writev),
+	CALL(pwrite64),
+	CALL(lseek),
+	CALL(stat),
+	CALL(fstat),
+	CALL(lstat),
+	CALL(newfstatat),
+	CALL(statx),
+	CALL(statfs),
+	CALL(fstatfs),
+	CALL(access),
+	CALL(faccessat),
+	CALL(faccessat2),
+	CALL(readlink),
+	CALL(readlinkat),
+	CALL(getdents64),
+	CALL(fcntl),
+	CALL(flock),
+	CALL(fsync),
+	CALL(fdatasync),
+	CALL(ftruncate),
+	CALL(fallocate),
+	CALL(fadvise64),
+	CALL(fchmod),
+	CALL(fchmodat),
+	CALL(umask),
+	CALL(mkdir),
+	CALL(mkdirat),
+	CALL(rmdir),
+	CALL(rename),
+	CALL(renameat),
+	CALL(renameat2),
+	CALL(link),
+	CALL(linkat),
+	CALL(unlink),
+	CALL(unlinkat),
+	CALL(pipe2),
+	CALL(dup),
+	CALL(dup2),
+	CALL(dup3),
+	CALL(memfd_create),
+	/* memory */
+	CALL(brk),
+	CALL(mmap),
+	CALL(munmap),
+	CALL(mremap),
+	CALL(mprotect),
+	CALL(madvise),
+	/* clients, journald, the service manager */
+	CALL(socket),
+	CALL(socketpair),
+	CALL(bind),
+	CALL(listen),
+	CALL(accept),
+	CALL(accept4),
+	CALL(connect),
+	CALL(shutdown),
+	CALL(getsockname),
+	CALL(getpeername),
+	CALL(getsockopt),
+	CALL(setsockopt),
+	CALL(sendto),
+	CALL(sendmsg),
+	CALL(sendmmsg),
+	CALL(recvfrom),
+	CALL(recvmsg),
+	CALL(recvmmsg),
+	/* VMMs */
+	CALL(kill),
+	CALL(pidfd_open),
+	CALL(pidfd_send_signal),
+	/* ourselves */
+	CALL(rt_sigaction),
+	CALL(rt_sigprocmask),
+	CALL(rt_sigreturn),
+	CALL(rt_sigtimedwait),
+	CALL(sigaltstack),
+	CALL(tgkill),
+	CALL(wait4),
+	CALL(waitid),
+	CALL(futex),
+	CALL(sched_yield),
+	CALL(sched_getaffinity),
+	CALL(getpid),
+	CALL(gettid),
+	CALL(getppid),
+	CALL(getuid),
+	CALL(geteuid),
+	CALL(getgid),
+	CALL(getegid),
+	CALL(getrandom),
+	CALL(getrusage),
+	CALL(getrlimit),
+	CALL(prlimit64),
+	CALL(clock_gettime),
+	CALL(clock_getres),
+	CALL(gettimeofday),
+	CALL(time),
+	CALL(times),
+	CALL(uname),
+	CALL(sysinfo),
+	CALL(prctl),
+	CALL(exit),
+	CALL(exit_group),
+};
+
+/* Whatever is not in the list fails with EPERM, and the kernel logs it: the daemon is worth more
+ * than its death when a library does something new. To become another program is never that. */
+static int fill(scmp_filter_ctx filter)
+{
+	int r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls) && !r; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	if (!r)
+		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0);
+	if (!r)
+		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0);
+	return r;
+}
+
+static int filter_calls(struct error *err)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r = filter ? fill(filter) : -ENOMEM;
+
+	if (!r)
+		r = seccomp_load(filter);
+	if (filter)
+		seccomp_release(filter);
+	return r ? error_set(err, r, "filtering system calls failed: %s", strerror(-r)) : 0;
+}
+
+int privileges_drop(struct error *err)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return error_set(
+			err, -errno, "giving up new privileges failed: %s", strerror(errno));
+	r = drop_capabilities(err);
+	return r ? r : filter_calls(err);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the daemon may still do once its programs are loaded: root's files, the capabilities that
+ * privileges.c names with their reasons, and the system calls of its list. There is no way back,
+ * and none to another program.
+ */
+#ifndef SERVICE_PRIVILEGES_H
+#define SERVICE_PRIVILEGES_H
+
+#include "base/error.h"
+
+/* Of the whole process. On an error some may be gone: the daemon had better end. */
+int privileges_drop(struct error *err);
+
+#endif
