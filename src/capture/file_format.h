@@ -16,7 +16,7 @@
 #define FILE_MAGIC      "KESCAP\r\n" /* 8 bytes; a transfer in text mode damages the end of them */
 #define FILE_MAGIC_SIZE 8
 #define FILE_MAJOR      1 /* a reader refuses what is above its own */
-#define FILE_MINOR      0 /* additions that a reader of the same major may skip */
+#define FILE_MINOR      1 /* additions that a reader of the same major may skip */
 
 #define FILE_BLOCK_MAGIC 0x42454bcau /* the bytes 0xca "KEB" */
 
@@ -28,6 +28,8 @@
 #define FILE_STORED_MAX      (FILE_RAW_MAX + FILE_RAW_MAX / 128) /* above ZSTD_compressBound() */
 #define FILE_TEXT_MAX        (1u << 20)                          /* JSON of META and of END */
 #define FILE_JSON_DEPTH      32
+#define FILE_STATE_PIECE     (8u << 20)   /* raw bytes in one block */
+#define FILE_STATE_MAX       (256u << 20) /* of all pieces together */
 
 struct file_header {
 	uint8_t magic[FILE_MAGIC_SIZE];
@@ -42,7 +44,8 @@ enum file_block_type {
 	FILE_META = 1,    /* JSON text; the first block */
 	FILE_RECORDS = 2, /* one zstd frame of count records */
 	FILE_END = 3,     /* struct file_end and JSON text, which may be empty; the last block */
-	FILE_STATE = 4,
+	FILE_STATE = 4, /* what all records before it came to, or a piece of that: bytes as they are
+			   (raw_bytes == stored_bytes), or one zstd frame */
 	FILE_NOTICE = 5, /* JSON text: where a stream is, or why it ends; never in a file */
 };
 
@@ -53,8 +56,9 @@ struct file_block {
 	uint32_t index;        /* 0, 1, 2...: a block that is gone leaves a gap */
 	uint32_t stored_bytes; /* of payload, in the file */
 	uint32_t raw_bytes;    /* of payload, decompressed */
-	uint32_t count;        /* RECORDS: of records, else 0 */
-	uint64_t first_ts_ns;  /* RECORDS: the lowest and the highest ts_ns, else 0 */
+	uint32_t count;        /* RECORDS: of records; STATE: of pieces still to come; else 0 */
+	uint64_t first_ts_ns;  /* RECORDS: the lowest and the highest ts_ns; STATE: of the latest
+				  record, twice; else 0 */
 	uint64_t last_ts_ns;
 	uint64_t header_checksum; /* XXH64 of the 40 bytes before it */
 	uint64_t checksum;        /* XXH64 of the payload as stored, seeded with header_checksum */

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "capture/file_format.h"
 #include "capture/file_meta.h"
+#include "capture/file_pieces.h"
 #include "capture/file_stream.h"
 
 struct capture_reader {
@@ -18,6 +19,11 @@ struct capture_reader {
 	uint32_t record_size;
 	bool done;
 	bool is_stream; /* of a daemon, not a file */
+	bool fresh;     /* nothing was handed out yet, here */
+	struct file_pieces state;
+	struct file_marks marks;
+	bool looked;           /* for marks */
+	uint64_t first_offset; /* of the first block after META */
 	char *metadata, *summary, *notice;
 };
 
@@ -164,6 +170,30 @@ static void finish(struct capture_reader *r)
 		info->state = CAPTURE_INCOMPLETE;
 }
 
+static int take_state(struct capture_reader *r, const struct file_block *block, struct error *err)
+{
+	const char *why = NULL;
+	int k = 0;
+
+	if (r->fresh)
+		k = file_pieces_add(
+			&r->state, r->zstd, block, file_stream_payload(&r->stream), &why);
+	if (k == -ENOMEM)
+		return no_memory(r, err);
+	if (k < 0) {
+		file_stream_drop(&r->stream, block, why);
+		return 0;
+	}
+	file_stream_take(&r->stream, block);
+	return k ? CAPTURE_STATE : 0;
+}
+
+const void *capture_reader_state(const struct capture_reader *r, size_t *ret_size)
+{
+	*ret_size = r->state.bytes.size;
+	return r->state.bytes.bytes;
+}
+
 static int take_notice(struct capture_reader *r, const struct file_block *block, struct error *err)
 {
 	const char *text = (const char *)file_stream_payload(&r->stream);
@@ -188,8 +218,8 @@ const char *capture_reader_notice(const struct capture_reader *r)
 	return r->notice;
 }
 
-/* One block. 1: it was records; CAPTURE_NOTICE; 0: it was something else, or there is none and
- * r->done. */
+/* One block. 1: it was records; CAPTURE_STATE; CAPTURE_NOTICE; 0: it was something else, or there
+ * is none and r->done. */
 static int step(struct capture_reader *r, struct file_block *block, struct error *err)
 {
 	int k;
@@ -211,6 +241,8 @@ static int step(struct capture_reader *r, struct file_block *block, struct error
 		k = file_stream_drain(&r->stream, err);
 		finish(r);
 		return k;
+	case FILE_STATE:
+		return take_state(r, block, err);
 	case FILE_NOTICE:
 		if (r->is_stream)
 			return take_notice(r, block, err);
@@ -235,10 +267,46 @@ int capture_reader_next(struct capture_reader *r, const struct kes_record **ret_
 		if (k > 0) {
 			*ret_records = (const struct kes_record *)r->raw;
 			*ret_n = k == 1 ? block.count : 0;
+			r->fresh &= k == CAPTURE_NOTICE;
 			return k;
 		}
 	}
 	return 0;
+}
+
+/* ---- other places ---- */
+
+const struct file_marks *capture_reader_marks(struct capture_reader *r)
+{
+	if (!r->looked && !r->is_stream &&
+		!file_marks_scan(&r->marks, r->stream.fd, r->first_offset))
+		r->looked = true;
+	return r->looked ? &r->marks : NULL;
+}
+
+int capture_reader_seek(
+	struct capture_reader *r, const struct capture_mark *mark, struct error *err)
+{
+	static const uint32_t first_index = 1; /* META is block 0 */
+	int k = file_stream_seek(&r->stream, mark ? mark->offset : r->first_offset,
+		mark ? mark->index : first_index, mark ? mark->records : 0, err);
+
+	if (k < 0)
+		return k;
+	free(TAKE_PTR(r->summary));
+	r->state.open = r->done = false;
+	r->fresh = true;
+	return 0;
+}
+
+struct capture_mark capture_reader_place(const struct capture_reader *r)
+{
+	return (struct capture_mark){
+		.offset = file_stream_offset(&r->stream),
+		.records = r->stream.info.records,
+		.ts_ns = r->stream.info.last_ts_ns,
+		.index = (uint32_t)r->stream.next_index,
+	};
 }
 
 /* ---- the beginning ---- */
@@ -348,6 +416,8 @@ static int read_meta(struct capture_reader *r, struct error *err)
 	if (!r->metadata)
 		return no_memory(r, err);
 	file_stream_take(s, &block);
+	r->first_offset = file_stream_offset(s);
+	r->fresh = true;
 	return 0;
 }
 
@@ -405,6 +475,8 @@ void capture_reader_free(struct capture_reader **r)
 		return;
 	file_stream_close(&(*r)->stream);
 	ZSTD_freeDCtx((*r)->zstd);
+	file_pieces_free(&(*r)->state);
+	file_marks_free(&(*r)->marks);
 	free((*r)->raw);
 	free((*r)->metadata);
 	free((*r)->summary);

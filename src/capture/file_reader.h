@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "capture/file_marks.h"
 #include "wire.h"
 
 struct capture_reader;
@@ -64,13 +65,34 @@ const char *capture_reader_summary(const struct capture_reader *r);
 /* JSON text of the NOTICE that came last, the reader's; NULL: none did. */
 const char *capture_reader_notice(const struct capture_reader *r);
 
+/* Bytes of the STATE that came last, the reader's, until its next call. */
+const void *capture_reader_state(const struct capture_reader *r, size_t *ret_size);
+
+#define CAPTURE_STATE  2
 #define CAPTURE_NOTICE 3
 
-/* 1: *ret_n records (never 0), the reader's, valid until the next call. CAPTURE_NOTICE: of a
- * stream: capture_reader_notice() has it. 0: the end, and capture_reader_info() is right. Else a
- * negative errno: the file could not be read. */
+/* 1: *ret_n records (never 0), the reader's, valid until the next call. CAPTURE_STATE: what all
+ * that came before it came to, where nothing was handed out since the reader was opened, or put to
+ * another place: the records that follow go on from there. Others are passed over. CAPTURE_NOTICE:
+ * of a stream: capture_reader_notice() has it. 0: the end, and capture_reader_info() is right. Else
+ * a negative errno: the file could not be read. */
 int capture_reader_next(struct capture_reader *r, const struct kes_record **ret_records,
 	size_t *ret_n, struct error *err);
+
+/* ---- other places ---- */
+
+/* Where it may begin, and how long it is, as far as its blocks' headers tell; looked for once, the
+ * reader's. NULL: of a pipe or a stream, or without memory. */
+const struct file_marks *capture_reader_marks(struct capture_reader *r);
+
+/* The next block that is read is the mark's (NULL: the first one). What info says of losses begins
+ * anew there. */
+int capture_reader_seek(
+	struct capture_reader *r, const struct capture_mark *mark, struct error *err);
+
+/* Where the reader is now, between two blocks: a mark for capture_reader_seek(), without a state of
+ * its own. */
+struct capture_mark capture_reader_place(const struct capture_reader *r);
 
 const struct capture_info *capture_reader_info(const struct capture_reader *r);
 

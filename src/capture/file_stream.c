@@ -59,10 +59,9 @@ int file_stream_fill(struct file_stream *s, size_t want, struct error *err)
 	return 0;
 }
 
-/* Of the first byte that was not taken yet. */
 static unsigned long long offset(const struct file_stream *s)
 {
-	return s->info.bytes - file_stream_available(s);
+	return file_stream_offset(s);
 }
 
 /* ---- what is wrong ---- */
@@ -227,6 +226,24 @@ int file_stream_drain(struct file_stream *s, struct error *err)
 		file_stream_problem(s, "at byte %llu: the capture ends, the file goes on", from);
 		s->damaged = true;
 	}
+	return 0;
+}
+
+int file_stream_seek(
+	struct file_stream *s, uint64_t to, uint64_t index, uint64_t records, struct error *err)
+{
+	if (lseek(s->fd, (off_t)to, SEEK_SET) < 0) {
+		int code = -errno;
+
+		return error_set(err, code, "reading %s: %s", s->path, strerror(-code));
+	}
+	s->start = s->end = 0;
+	s->eof = s->gap = false;
+	s->next_index = index;
+	s->info.bytes = to;
+	s->info.records = records;
+	s->info.records_lost = 0;
+	s->info.ended = false;
 	return 0;
 }
 

@@ -42,6 +42,16 @@ void file_stream_drop(struct file_stream *s, const struct file_block *block, con
 /* Reads to the end of the file, where nothing more should be. */
 int file_stream_drain(struct file_stream *s, struct error *err);
 
+/* Goes on with the block at this offset of the file, which has this index; records: before it. */
+int file_stream_seek(struct file_stream *s, uint64_t offset, uint64_t index, uint64_t records,
+	struct error *err);
+
+/* Of the first byte that was not taken yet. */
+static inline uint64_t file_stream_offset(const struct file_stream *s)
+{
+	return s->info.bytes - (s->end - s->start);
+}
+
 /* Keeps the first of all problems. */
 void file_stream_problem(struct file_stream *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <zstd.h>
 
+#include "base/buffer.h"
 #include "base/cleanup.h"
 #include "capture/file_format.h"
 #include "capture/file_meta.h"
@@ -84,22 +85,35 @@ static int put(struct capture_writer *w, const void *data, size_t size, struct e
 	return 0;
 }
 
-/* Completes and writes the block whose payload is in w->block already. */
-static int put_block(struct capture_writer *w, struct file_block *block, struct error *err)
+/* Completes and writes a block; room for its header, and its payload already, are at bytes. */
+static int put_block_at(
+	struct capture_writer *w, uint8_t *bytes, struct file_block *block, struct error *err)
 {
-	uint8_t *payload = w->block + sizeof(*block);
+	uint8_t *payload = bytes + sizeof(*block);
 	int r;
 
 	block->magic = FILE_BLOCK_MAGIC;
 	block->index = w->index;
 	block->header_checksum = file_block_header_checksum(block);
 	block->checksum = file_block_checksum(block, payload);
-	memcpy(w->block, block, sizeof(*block));
-	r = put(w, w->block, sizeof(*block) + block->stored_bytes, err);
+	memcpy(bytes, block, sizeof(*block));
+	r = put(w, bytes, sizeof(*block) + block->stored_bytes, err);
 	if (r < 0)
 		return r;
 	w->index++;
 	return 0;
+}
+
+static int put_block(struct capture_writer *w, struct file_block *block, struct error *err)
+{
+	return put_block_at(w, w->block, block, err);
+}
+
+/* The room suffices: only memory can be lacking. */
+static int cannot_compress(struct capture_writer *w, size_t code, struct error *err)
+{
+	w->failed = -ENOMEM;
+	return error_set(err, -ENOMEM, "compressing for %s: %s", w->path, ZSTD_getErrorName(code));
 }
 
 static int put_records(
@@ -122,11 +136,8 @@ static int put_records(
 	}
 	stored = ZSTD_compressCCtx(w->zstd, w->block + sizeof(block), w->block_size - sizeof(block),
 		records, block.raw_bytes, ZSTD_LEVEL);
-	if (ZSTD_isError(stored)) { /* the room suffices: only memory can be lacking */
-		w->failed = -ENOMEM;
-		return error_set(
-			err, -ENOMEM, "compressing for %s: %s", w->path, ZSTD_getErrorName(stored));
-	}
+	if (ZSTD_isError(stored))
+		return cannot_compress(w, stored, err);
 	block.stored_bytes = (uint32_t)stored;
 	r = put_block(w, &block, err);
 	if (r < 0)
@@ -305,6 +316,52 @@ int capture_writer_flush(struct capture_writer *w, struct error *err)
 		return r;
 	w->n_waiting = 0;
 	return 0;
+}
+
+/* One piece of a state; room is for the largest, and `left` more will follow. */
+static int put_piece(struct capture_writer *w, struct buffer *room, uint64_t ts_ns,
+	const void *bytes, size_t n, uint32_t left, struct error *err)
+{
+	struct file_block block = {
+		.type = FILE_STATE,
+		.raw_bytes = (uint32_t)n,
+		.count = left,
+		.first_ts_ns = ts_ns,
+		.last_ts_ns = ts_ns,
+	};
+	uint8_t *payload = room->bytes + sizeof(block);
+	size_t stored = ZSTD_compressCCtx(
+		w->zstd, payload, room->room - sizeof(block), bytes, n, ZSTD_LEVEL);
+
+	if (ZSTD_isError(stored))
+		return cannot_compress(w, stored, err);
+	if (stored >= n) { /* nothing is gained, and equal lengths mean just that */
+		memcpy(payload, bytes, n);
+		stored = n;
+	}
+	block.stored_bytes = (uint32_t)stored;
+	return put_block_at(w, room->bytes, &block, err);
+}
+
+int capture_writer_state(
+	struct capture_writer *w, uint64_t ts_ns, const void *bytes, size_t n, struct error *err)
+{
+	_cleanup_buffer_ struct buffer room = {};
+	size_t piece = n < FILE_STATE_PIECE ? n : FILE_STATE_PIECE;
+	int r = capture_writer_flush(w, err);
+
+	if (r < 0)
+		return r;
+	if (n == 0 || n > FILE_STATE_MAX)
+		return error_set(err, -E2BIG, "writing %s: a state of %zu bytes", w->path, n);
+	if (!buffer_reserve(&room, sizeof(struct file_block) + ZSTD_compressBound(piece)))
+		return error_set(err, -ENOMEM, "writing %s: out of memory", w->path);
+	for (const uint8_t *at = bytes; n && !r; at += piece, n -= piece) {
+		piece = n < FILE_STATE_PIECE ? n : FILE_STATE_PIECE;
+		r = put_piece(
+			w, &room, ts_ns, at, piece, (uint32_t)((n - 1) / FILE_STATE_PIECE), err);
+	}
+	return r;
 }
 
 int capture_writer_close(struct capture_writer *w, const char *summary, struct error *err)

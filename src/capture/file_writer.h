@@ -32,6 +32,11 @@ int capture_writer_add(
 /* Writes the records that wait for their block to fill. Every second or so. */
 int capture_writer_flush(struct capture_writer *w, struct error *err);
 
+/* What all records that were taken so far came to, at their time: readers may begin there.
+ * Allocates for as long as it takes. */
+int capture_writer_state(
+	struct capture_writer *w, uint64_t ts_ns, const void *bytes, size_t n, struct error *err);
+
 /*
  * Marks the file complete and syncs it to disk. summary is a JSON object in UTF-8, or NULL; one
  * that is not is -EINVAL and leaves the file open. Free the writer after it all the same.
