@@ -549,6 +549,11 @@ static const struct method methods[] = {
 	{INTERFACE_NAME ".Baseline", ACCESS_CHANGE, false, false, {VM}, do_baseline},
 };
 
+const char *methods_name(size_t i)
+{
+	return i < ARRAY_SIZE(methods) ? methods[i].name : NULL;
+}
+
 static const struct method *find_method(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)

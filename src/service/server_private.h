@@ -120,6 +120,9 @@ void client_sweep(struct client *client, uint64_t now_ns);
 /* Answers one message. A negative errno: the connection must end at once. */
 int methods_dispatch(struct client *client, struct json_object *message);
 
+/* Names of all methods, by number; NULL behind the last. */
+const char *methods_name(size_t i);
+
 /* {"error":...,"parameters":{"text":...,"advice":...}}, the caller's; NULL: no memory. error: of
  * our own interface, without its name. */
 char *methods_error_text(const char *error, const struct error *err);

@@ -9,8 +9,10 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "model/state.h"
+#include "detect/state.h"
 #include "service/server_private.h"
+
+#define STATE_PIECE (8u << 20) /* bytes of a block */
 
 /* ---- blocks ---- */
 
@@ -64,21 +66,24 @@ static void forget_snapshot(struct server *server)
 	snapshot->n_records = 0;
 }
 
+/* In as many blocks as it takes; each says how many follow. */
 static int put_state(const struct server_view *view, struct buffer *bytes, uint32_t *index)
 {
-	size_t at = bytes->size, size;
-	struct file_block block = {};
-	int r = buffer_put(bytes, &block, sizeof(block));
+	_cleanup_buffer_ struct buffer state = {};
+	int r = state_save(view->model, view->detect, &state);
 
-	if (!r)
-		r = model_save(view->model, bytes);
-	if (r)
-		return r;
-	size = bytes->size - at - sizeof(block);
-	encode_plain(FILE_STATE, size, &block);
-	encode_place(&block, (*index)++, bytes->bytes + at + sizeof(block));
-	memcpy(bytes->bytes + at, &block, sizeof(block));
-	return 0;
+	for (size_t at = 0; at < state.size && !r; at += STATE_PIECE) {
+		size_t left = state.size - at, size = left < STATE_PIECE ? left : STATE_PIECE;
+		struct file_block block;
+
+		encode_plain(FILE_STATE, size, &block);
+		block.count = (uint32_t)((left - size + STATE_PIECE - 1) / STATE_PIECE);
+		encode_place(&block, (*index)++, state.bytes + at);
+		r = buffer_put(bytes, &block, sizeof(block));
+		if (!r)
+			r = buffer_put(bytes, state.bytes + at, size);
+	}
+	return r;
 }
 
 /* Header, META and STATE: the same for everybody, since their places are. */
