@@ -9,6 +9,7 @@ SYSCONFDIR ?= /etc
 SBINDIR    ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
+ZSHDIR     ?= $(PREFIX)/share/zsh/site-functions
 LIBDIR     := $(PREFIX)/lib
 SHAREDIR   := $(PREFIX)/share
 DOCDIR     := $(SHAREDIR)/doc/kvm-encstat
@@ -27,6 +28,16 @@ UNITS := $(filter-out $(B)/units/sysusers.d/% $(B)/units/tmpfiles.d/%,$(UNITS))
 $(B)/units/%: units/% FORCE
 	$(Q)mkdir -p $(@D) && sed 's|/usr/sbin/|$(SBINDIR)/|g; s|/usr/libexec/|$(LIBEXECDIR)/|g; s|/etc/kvm-encstat|$(CONFIGDIR)|g' $< >$@
 
+# What they know comes from the program.
+COMPLETIONS := $(B)/completions/kvm-encstat $(B)/completions/_kvm-encstat
+$(B)/completions/kvm-encstat: completions/kvm-encstat.bash
+$(B)/completions/_kvm-encstat: completions/kvm-encstat.zsh
+$(COMPLETIONS): $(B)/kvm-encstat
+	$(call say,MAKE,$@)mkdir -p $(@D) && $(B)/kvm-encstat --table >$@.table && \
+		sed -e '/^@TABLE@$$/{' -e 'r $@.table' -e 'd' -e '}' $(filter completions/%,$^) >$@ && rm $@.table
+
+all: $(COMPLETIONS)
+
 INSTALLED = \
 	755:$(B)/kvm-encstat:$(SBINDIR) \
 	$(call in,$(LIBEXECDIR),$(B)/kvm-encstat-exporter,755) \
@@ -35,6 +46,8 @@ INSTALLED = \
 	$(call in,$(LIBDIR)/sysusers.d,units/sysusers.d/*.conf,644) \
 	$(call in,$(LIBDIR)/tmpfiles.d,units/tmpfiles.d/*.conf,644) \
 	$(call in,$(LIBDIR)/systemd/catalog,units/catalog/*.catalog,644) \
+	644:$(B)/completions/kvm-encstat:$(SHAREDIR)/bash-completion/completions \
+	644:$(B)/completions/_kvm-encstat:$(ZSHDIR) \
 	$(call in,$(DOCDIR),README.md docs/*.md docs/*.svg docs/*.png,644) \
 	$(call in,$(GATESRC),gate/Kbuild gate/Makefile gate/dkms.conf gate/*.c gate/README.md,644) \
 	$(call below,$(SHAREDIR)/kvm-encstat,units/share)

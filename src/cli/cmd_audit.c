@@ -279,6 +279,8 @@ static const struct command command_verify = {
 
 /* ---- the command ---- */
 
+static const struct command *const subcommands[] = {&command_verify, NULL};
+
 /* Its first word is a command, or there is none: then it is about writing. */
 static int run(const struct options *options, struct error *err)
 {
@@ -307,6 +309,7 @@ const struct command command_audit = {
 		"`audit verify` says whether a log is whole: see its own --help.",
 	.options = OPT_READ | OPT_CONFIG | OPT_AUDIT,
 	.takes_words = true,
+	.commands = subcommands,
 	.takes_command = true,
 	.replays = true,
 	.run = run,

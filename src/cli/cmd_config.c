@@ -89,7 +89,7 @@ static const struct command command_show = {
 
 /* ---- the command ---- */
 
-static const struct command *const subcommands[] = {&command_check, &command_show};
+static const struct command *const subcommands[] = {&command_check, &command_show, NULL};
 
 static int run(const struct options *options, struct error *err)
 {
@@ -99,7 +99,7 @@ static int run(const struct options *options, struct error *err)
 
 	while (words[n])
 		n++;
-	for (size_t i = 0; n > 1 && i < ARRAY_SIZE(subcommands); i++)
+	for (size_t i = 0; n > 1 && subcommands[i]; i++)
 		if (!strcmp(subcommands[i]->name + prefix, words[1]))
 			return command_run(subcommands[i], n - 1, words + 1, NULL, err);
 	if (n < 2)
@@ -119,5 +119,6 @@ const struct command command_config = {
 		"  show       what holds, and which line of which file says it\n"
 		"Each has its own --help. kvm-encstat.yaml(5) says what is in them.",
 	.takes_words = true,
+	.commands = subcommands,
 	.run = run,
 };

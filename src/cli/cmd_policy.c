@@ -324,12 +324,12 @@ static const struct command command_diff = {
 
 static const struct command *const subcommands[] = {&command_check, &command_test, &command_diff,
 	&command_show, &command_explain_policy, &command_loaded, &command_release, &command_freeze,
-	&command_mode, &command_baseline};
+	&command_mode, &command_baseline, NULL};
 
 static void list_subcommands(FILE *out)
 {
 	fputs("usage: kvm-encstat policy COMMAND [OPTION...]\n\n", out);
-	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++)
+	for (size_t i = 0; subcommands[i]; i++)
 		fprintf(out, "  %-15s  %s\n", subcommands[i]->name, subcommands[i]->summary);
 	fputs("\nkvm-encstat policy COMMAND --help tells more; kvm-encstat-policy(5) says what a "
 	      "policy is.\n",
@@ -348,7 +348,7 @@ static int run(const struct options *options, struct error *err)
 		list_subcommands(stderr);
 		return EXIT_USAGE;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(subcommands); i++)
+	for (size_t i = 0; subcommands[i]; i++)
 		if (!strcmp(subcommands[i]->name + prefix, words[1]))
 			return command_run(subcommands[i], n - 1, words + 1, NULL, err);
 	error_set(err, -EINVAL, "policy: there is no command '%s'",
@@ -377,5 +377,6 @@ const struct command command_policy = {
 		"Each has its own --help. kvm-encstat-policy(5) says what a policy is. `enforce` "
 		"puts it into force.",
 	.takes_words = true,
+	.commands = subcommands,
 	.run = run,
 };

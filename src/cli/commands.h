@@ -16,6 +16,9 @@ extern const struct command *const commands[];
 /* NULL for a name that is none. */
 const struct command *command_find(const char *name);
 
+/* The command as it is over a capture: what it takes. */
+struct command command_replayed(const struct command *command);
+
 /* Runs a command on its own words; argv[0] is its name. file: the capture to replay, NULL for live.
  */
 int command_run(

@@ -34,13 +34,18 @@ static int bad_value(struct error *err, const char *what, const char *value, con
 	return -EINVAL;
 }
 
+static const char *const format_names[] = {"text", "json", "ranges", "svg", "png"};
+_Static_assert(ARRAY_SIZE(format_names) == FORMATS, "a name for each format");
+
+const char *format_name(enum format format)
+{
+	return format_names[format];
+}
+
 static int set_format(struct options *options, const char *value, struct error *err)
 {
-	static const char *const names[] = {"text", "json", "ranges", "svg", "png"};
-	_Static_assert(ARRAY_SIZE(names) == FORMATS, "a name for each format");
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(value, names[i])) {
+	for (size_t i = 0; i < ARRAY_SIZE(format_names); i++)
+		if (!strcmp(value, format_names[i])) {
 			options->format = (enum format)i;
 			return 0;
 		}
@@ -60,14 +65,19 @@ static int set_plane(struct options *options, const char *value, struct error *e
 	return bad_value(err, "--plane", value, "it is guest, host or diff");
 }
 
+static const char *const layout_names[] = {"linear", "hilbert"};
+_Static_assert(ARRAY_SIZE(layout_names) == LAYOUT_KINDS, "a name for each layout");
+
+const char *layout_name(enum layout_kind layout)
+{
+	return layout_names[layout];
+}
+
 static int set_layout(struct options *options, const char *value, struct error *err)
 {
-	static const char *const names[] = {"linear", "hilbert"};
-	_Static_assert(ARRAY_SIZE(names) == LAYOUT_KINDS, "a name for each layout");
-
 	options->layout_given = true;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(value, names[i])) {
+	for (size_t i = 0; i < ARRAY_SIZE(layout_names); i++)
+		if (!strcmp(value, layout_names[i])) {
 			options->layout = (enum layout_kind)i;
 			return 0;
 		}
@@ -433,6 +443,20 @@ void options_help(const struct command *command)
 			rows[i].help);
 	}
 	printf("  -h, %-20s  this text\n", "--help");
+}
+
+bool options_next(const struct command *command, size_t *i, struct option_row *ret)
+{
+	while (*i < ARRAY_SIZE(rows) && !(command->options & rows[*i].bit))
+		++*i;
+	if (*i == ARRAY_SIZE(rows))
+		return false;
+	*ret = (struct option_row){.letter = rows[*i].letter,
+		.name = rows[*i].name,
+		.argument = rows[*i].argument,
+		.help = rows[*i].help};
+	++*i;
+	return true;
 }
 
 /* getopt's own tables, for what the command takes. */

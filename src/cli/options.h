@@ -142,6 +142,8 @@ struct command {
 	bool takes_command; /* after -- */
 	bool takes_words;   /* parses its words itself */
 	bool replays;       /* may follow `replay FILE` */
+	const struct command *const
+		*commands; /* what may follow its name, up to NULL; NULL: nothing */
 	/* Returns an exit_status, or COMMAND's own status where the command keeps it; on
 	 * EXIT_FAILED err says what to tell the user. */
 	int (*run)(const struct options *options, struct error *err);
@@ -151,9 +153,24 @@ struct command {
 int options_parse(struct options *options, const struct command *command, int argc, char **argv,
 	struct error *err);
 
+/* What --format and --layout call them. */
+const char *format_name(enum format format);
+const char *layout_name(enum layout_kind layout);
+
 /* Defaults. */
 void options_init(struct options *options);
 
 void options_help(const struct command *command);
+
+/* What an option is, for those who list them. */
+struct option_row {
+	char letter; /* 0: none */
+	const char *name;
+	const char *argument; /* NULL: a flag */
+	const char *help;
+};
+
+/* One after the other, from *i = 0 on, what the command takes; false: that was all. */
+bool options_next(const struct command *command, size_t *i, struct option_row *ret);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "cli/commands.h"
+#include "cli/table.h"
 
 const struct command *const commands[] = {
 	&command_list,
@@ -35,21 +36,26 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+struct command command_replayed(const struct command *command)
+{
+	struct command taken = *command;
+
+	taken.options &= ~(unsigned int)OPT_READ | OPT_ABI; /* it has its records already */
+	if (command->options & (OPT_PICTURE | OPT_REPORT))
+		taken.options |= OPT_FORCE;
+	taken.takes_command = false;
+	return taken;
+}
+
 int command_run(
 	const struct command *command, int argc, char **argv, const char *file, struct error *err)
 {
-	struct command taken = *command;
+	struct command taken = file ? command_replayed(command) : *command;
 	struct options options;
 	int r;
 
 	options_init(&options);
 	options.file = file;
-	if (file) { /* a replay has its records already */
-		taken.options &= ~(unsigned int)OPT_READ | OPT_ABI;
-		if (command->options & (OPT_PICTURE | OPT_REPORT))
-			taken.options |= OPT_FORCE;
-		taken.takes_command = false;
-	}
 	r = options_parse(&options, &taken, argc, argv, err);
 	if (r > 0)
 		return EXIT_DONE; /* its help was printed */
@@ -60,7 +66,8 @@ int command_run(
 
 bool usage_is_wanted(const char *word)
 {
-	static const char *const words[] = {"--help", "-h", "help", "--version", "version"};
+	static const char *const words[] = {
+		"--help", "-h", "help", "--version", "version", "--table"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (!strcmp(word, words[i]))
@@ -72,6 +79,10 @@ int usage_print(FILE *out, const char *word)
 {
 	if (word && strstr(word, "version")) {
 		fprintf(out, "kvm-encstat %s\n", KES_VERSION);
+		return EXIT_DONE;
+	}
+	if (word && !strcmp(word, "--table")) {
+		table_print(out);
 		return EXIT_DONE;
 	}
 	fputs("usage: kvm-encstat COMMAND [OPTION...]\n\n"
