@@ -8,7 +8,7 @@
 static int run(const struct options *given, struct error *err)
 {
 	struct options options = *given;
-	struct reader reader = {.endless = true, .max_ended = 16}; /* the file keeps them */
+	struct reader reader = {.endless = true, .max_ended = 256}; /* as top */
 	char name[64];
 	time_t now = time(NULL);
 	struct tm tm;

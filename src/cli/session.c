@@ -46,44 +46,70 @@ int session_settings(const struct options *options, struct settings **ret, struc
 	return r;
 }
 
-static int start_detectors(struct session *session, struct error *err)
+/* For itself, or for those who will begin from the states in its capture. */
+static bool wants_detectors(const struct session *session)
 {
+	const struct reader *reader = session->reader;
+
+	return reader->finding || reader->findings || session->options->save;
+}
+
+int session_new_detect(
+	struct session *session, const struct model *model, struct detect **ret, struct error *err)
+{
+	const struct reader *reader = session->reader;
 	struct detect_options options = {
 		.on_finding = on_finding,
 		.context = session,
-		.keep = session->reader->findings != NULL,
-		.settings = session->reader->settings,
+		.keep = reader->findings || reader->restored || session->options->save,
+		.settings = reader->settings,
 	};
-	int r;
+	int r = 0;
 
-	if (!session->reader->finding && !session->reader->findings)
-		return 0;
-	if (!options.settings) {
+	if (!options.settings && !session->settings)
 		r = session_settings(session->options, &session->settings, err);
-		if (r)
-			return r;
+	if (r)
+		return r;
+	if (!options.settings)
 		options.settings = session->settings;
-	}
-	r = detect_new(&session->detect, &options);
+	r = detect_new(ret, &options);
 	if (r)
 		return error_set(err, r, "out of memory");
-	detect_watch(session->detect, session->model);
-	if (session->reader->detectors)
-		session->reader->detectors(session->reader->context, session->detect);
+	detect_watch(*ret, model);
 	return 0;
 }
 
-int session_start(struct session *session, enum abi abi, struct error *err)
+static int start_detectors(struct session *session, struct error *err)
 {
-	struct model_options options = {
-		.abi = session->options->abi_given ? session->options->abi : abi,
+	int r;
+
+	if (!wants_detectors(session))
+		return 0;
+	r = session_new_detect(session, session->model, &session->detect, err);
+	if (!r && session->reader->detectors)
+		session->reader->detectors(session->reader->context, session->detect);
+	return r;
+}
+
+struct model_options session_model_options(struct session *session)
+{
+	return (struct model_options){
+		.abi = session->abi,
 		.max_ended = session->reader->max_ended,
 		.on_event = on_event,
 		.context = session,
 	};
-	int r = model_new(&session->model, &options);
+}
 
+int session_start(struct session *session, enum abi abi, struct error *err)
+{
+	struct model_options options;
+	int r;
+
+	session->abi = session->options->abi_given ? session->options->abi : abi;
 	session->style.ascii = session->options->ascii || !terminal_is_utf8();
+	options = session_model_options(session);
+	r = model_new(&session->model, &options);
 	if (r)
 		return error_set(err, r, "out of memory");
 	if (session->reader->watch)
@@ -107,9 +133,12 @@ int session_take(void *context, const struct kes_record *records, size_t n)
 		}
 	}
 	r = model_apply(session->model, records, n);
-	if (!r && session->reader->records)
+	if (r)
+		return r;
+	if (session->reader->records)
 		session->reader->records(session->reader->context, records, n);
-	return r;
+	session_write_state(session);
+	return 0;
 }
 
 static void print_plural(uint64_t n, const char *what)

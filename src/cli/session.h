@@ -39,6 +39,9 @@ struct reader {
 	void (*watch)(void *context, const struct model *model, const struct style *style);
 	/* After watch(), where detectors run; they are there until finish(). May be NULL. */
 	void (*detectors)(void *context, struct detect *detect);
+	/* After those two: the model is in the middle, and detect (NULL: none run) has what was
+	 * found. -ENOMEM. May be NULL. */
+	int (*restored)(void *context, const struct model *model, struct detect *detect);
 	/* Live: what has come, once the model has taken it in. May be NULL. */
 	void (*records)(void *context, const struct kes_record *records, size_t n);
 	/* File: before each record, of that time; may take its time. A negative errno ends the

@@ -21,6 +21,16 @@ static void read_metadata(const char *text, int64_t *ret_offset_ns, enum abi *re
 	json_object_put(about);
 }
 
+/* A capture that was taken from a stream begins in the middle. */
+static int take_state(
+	struct session *session, const struct capture_reader *reader, struct error *err)
+{
+	size_t size;
+	const void *bytes = capture_reader_state(reader, &size);
+
+	return session_load_state(session, bytes, size, STATE_AS_IT_IS, err);
+}
+
 /* All at once, or each when the reader lets it. Where err is filled it says more than the code. */
 static int take(
 	struct session *session, const struct kes_record *records, size_t n, struct error *err)
@@ -54,7 +64,10 @@ int session_run_file(struct session *session, struct error *err)
 	if (r)
 		return r;
 	while ((r = capture_reader_next(reader, &records, &n, err)) > 0) {
-		r = take(session, records, n, err);
+		if (r == CAPTURE_STATE)
+			r = take_state(session, reader, err);
+		else
+			r = take(session, records, n, err);
 		if (r == -EPIPE)
 			return 0;
 		if (r && err->code == r)

@@ -15,6 +15,11 @@ struct session {
 	struct detect *detect;
 	struct capture_writer *writer; /* NULL: nothing is saved */
 	bool writer_failed;
+	struct {
+		uint64_t records, bytes; /* in the file, when a state was written last */
+		uint64_t size;           /* that it took there */
+	} state;
+	enum abi abi;
 	bool damaged;      /* replay: something in the capture could not be read */
 	bool incomplete;   /* replay: the capture was not closed */
 	char problem[160]; /* replay: what was wrong with it first */
@@ -30,5 +35,26 @@ int session_run_file(struct session *session, struct error *err);
 
 /* Makes the model; abi as in the options or, if they name none, as given. */
 int session_start(struct session *session, enum abi abi, struct error *err);
+
+/* What the two are made with, at the start and when another state is loaded. */
+struct model_options session_model_options(struct session *session);
+int session_new_detect(
+	struct session *session, const struct model *model, struct detect **ret, struct error *err);
+
+enum state_use {
+	STATE_EXACT,   /* as good as all records before it: else -ESTALE */
+	STATE_AS_IT_IS /* nothing better is there: the records before it are not */
+};
+
+/* Goes on from a state (detect/state.h), which replaces all there was: the reader's watch(),
+ * detectors() and restored() are called. On failure all stays as it was. */
+int session_load_state(struct session *session, const void *bytes, size_t size, enum state_use use,
+	struct error *err);
+
+/* The same without any: as before the first record. */
+int session_begin_anew(struct session *session, struct error *err);
+
+/* Writes a state to the capture, when it is time to. */
+void session_write_state(struct session *session);
 
 #endif
