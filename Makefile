@@ -114,6 +114,10 @@ $(B)/tests/counted.skel.h: $(B)/tests/counted.bpf.o
 $(B)/tests/counted: $(COUNTED_SOURCES) $(wildcard tests/counted/*.h) $(B)/tests/counted.skel.h $(VERDICT_OBJECTS)
 	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $(COUNTED_SOURCES) $(VERDICT_OBJECTS) -pthread $(LIBS) -o $@
 
+# The daemon's socket without a kernel, and a crowd of clients.
+$(B)/tests/serve $(B)/tests/clients: $(B)/tests/%: tests/socket/%.c $(filter-out $(B)/src/cli/%,$(OBJECTS))
+	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(CFLAGS) $< $(filter-out $(B)/src/cli/%,$(OBJECTS)) -pthread $(LIBS) -o $@
+
 GUEST_SOURCES := $(wildcard tests/guest/*.c tests/guest/*.S)
 
 $(B)/tests/guest: $(GUEST_SOURCES) $(wildcard tests/guest/*.h) include/kvm_abi.h | packages
@@ -134,7 +138,7 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJECTS)
 		-fsanitize=fuzzer $< $(FUZZ_OBJECTS) $(LIBS) -o $@
 
 fuzzers: $(FUZZERS)
-unit: $(UNIT_TESTS) $(B)/tests/verdict $(B)/tests/counted
+unit: $(UNIT_TESTS) $(B)/tests/verdict $(B)/tests/counted $(B)/tests/serve $(B)/tests/clients
 guest: $(B)/tests/guest
 
 check: deps

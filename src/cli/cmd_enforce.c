@@ -176,7 +176,8 @@ const struct command command_enforce = {
 		"the veto, but\n"
 		"with --keep: then it goes on until `policy release`, and the next `enforce "
 		"--keep` takes over.",
-	.options = (OPT_READ & ~(unsigned int)OPT_RESYNC) | OPT_JSON | OPT_POLICY | OPT_KEEP,
+	.options = (OPT_READ & ~(unsigned int)(OPT_RESYNC | OPT_ASKS)) | OPT_JSON | OPT_POLICY |
+		   OPT_KEEP,
 	.takes_command = true,
 	.run = run,
 };

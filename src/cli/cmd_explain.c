@@ -101,7 +101,7 @@ static int run(const struct options *options, struct error *err)
 		return EXIT_DONE;
 	}
 	if (is_full_id(options->id) && !options->file && !options->command &&
-		options->duration_s < 0) {
+		options->duration_s < 0 && !session_asks_daemon(options)) {
 		error_set(err, -EINVAL,
 			"explain: a single finding is known while its records are read");
 		error_advise(err,

@@ -78,6 +78,7 @@ static int run(const struct options *options, struct error *err)
 		.context = (void *)options,
 		.wants_resident = true,
 		.endless = true,
+		.at_once = true,
 	};
 
 	return session_run(options, &reader, false, err);

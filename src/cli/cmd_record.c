@@ -32,7 +32,7 @@ const struct command command_record = {
 		"block by\n"
 		"block: if kvm-encstat is killed, what was written until the last second can be "
 		"read.",
-	.options = OPT_LIVE | OPT_ABI | OPT_DURATION | OPT_OUTPUT | OPT_FORCE,
+	.options = OPT_LIVE | OPT_ASKS | OPT_ABI | OPT_DURATION | OPT_OUTPUT | OPT_FORCE,
 	.takes_command = true,
 	.run = run,
 };

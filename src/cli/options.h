@@ -126,7 +126,7 @@ enum option_bit {
 	/* what every one that may ask the daemon instead takes */
 	OPT_ASKS = OPT_SOCKET | OPT_DIRECT,
 	/* and every one that reads for a while */
-	OPT_READ = OPT_LIVE | OPT_ABI | OPT_DURATION | OPT_SAVE | OPT_FORCE | OPT_RESYNC,
+	OPT_READ = OPT_LIVE | OPT_ASKS | OPT_ABI | OPT_DURATION | OPT_SAVE | OPT_FORCE | OPT_RESYNC,
 };
 
 struct command {

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "cli/remote.h"
 #include "cli/session_private.h"
 #include "config/config.h"
+#include "service/client.h"
 
 static bool terminal_is_utf8(void)
 {
@@ -22,7 +24,7 @@ static int on_event(void *context, const struct event *event)
 	struct session *session = context;
 	int r = 0;
 
-	if (session->reader->event)
+	if (session->reader->event && !session->catching_up)
 		r = session->reader->event(session->reader->context, &session->style, event);
 	return !r && session->detect ? detect_event(session->detect, event) : r;
 }
@@ -31,7 +33,7 @@ static int on_finding(void *context, const struct finding *finding, enum finding
 {
 	struct session *session = context;
 
-	if (!session->reader->finding)
+	if (!session->reader->finding || session->catching_up)
 		return 0;
 	return session->reader->finding(session->reader->context, &session->style, finding, phase);
 }
@@ -188,7 +190,8 @@ static int session_status(const struct session *session, bool keep_status)
 		return session->child_status;
 	model_totals(session->model, &totals);
 	return totals.lost || totals.ledger.no_answer || totals.host_lost[KES_CAUSE_COUNTS_FULL] ||
-			       session->incomplete || session->damaged || session->writer_failed
+			       session->incomplete || session->damaged || session->writer_failed ||
+			       *session->gone
 		       ? EXIT_PARTIAL
 		       : EXIT_DONE;
 }
@@ -224,6 +227,42 @@ static int finish(struct session *session, int *ret_status, struct error *err)
 	return r < 0 ? r : 0;
 }
 
+/* What only own programs can do. COMMAND shall be seen from its start, by programs that are there
+ * before it. */
+static bool needs_own(const struct options *options)
+{
+	return options->command || options->ring_bytes || options->no_trampolines ||
+	       options->verbose || options->resync || options->abi_given;
+}
+
+bool session_asks_daemon(const struct options *options)
+{
+	struct daemon_client *client = NULL;
+	struct error err = {};
+
+	if (options->file || needs_own(options) || remote_open(&client, options, &err) <= 0)
+		return false;
+	daemon_client_free(&client);
+	return true;
+}
+
+/* From a file, from the daemon where one runs, else from own programs. */
+static int run_source(struct session *session, struct error *err)
+{
+	_cleanup_(daemon_client_free) struct daemon_client *client = NULL;
+	const struct options *options = session->options;
+	int r;
+
+	if (options->file)
+		return session_run_file(session, err);
+	if (session->reader->start || needs_own(options))
+		return session_run_live(session, err);
+	r = remote_open(&client, options, err);
+	if (r < 0)
+		return r;
+	return r ? session_run_socket(session, client, err) : session_run_live(session, err);
+}
+
 int session_run(const struct options *options, const struct reader *reader, bool keep_status,
 	struct error *err)
 {
@@ -233,7 +272,7 @@ int session_run(const struct options *options, const struct reader *reader, bool
 	signal(SIGPIPE,
 		SIG_IGN); /* a reader that closes its end ends us through the write's error */
 	signal(SIGXFSZ, SIG_IGN);
-	r = options->file ? session_run_file(&session, err) : session_run_live(&session, err);
+	r = run_source(&session, err);
 	if (!r)
 		r = finish(&session, &status, err);
 	if (!r && (fflush(stdout) || ferror(stdout)) && !reader_is_gone()) {
@@ -242,6 +281,8 @@ int session_run(const struct options *options, const struct reader *reader, bool
 	}
 	if (!r && !reader->quiet)
 		summarize(&session);
+	if (!r && *session.gone)
+		fprintf(stderr, "kvm-encstat: %s\n", session.gone);
 	r = r ? EXIT_FAILED : status ? status : session_status(&session, keep_status);
 	capture_writer_free(&session.writer);
 	detect_free(&session.detect);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One run from a source of records, live or a file, through the model to a reader: what the reading
- * commands share. They differ in the reader only, so a replay prints what live printed.
+ * One run from a source of records, live, the daemon or a file, through the model to a reader: what
+ * the reading commands share. They differ in the reader only, so a replay prints what live printed.
  */
 #ifndef CLI_SESSION_H
 #define CLI_SESSION_H
@@ -58,6 +58,8 @@ struct reader {
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
 	bool wants_resident; /* live: looks for memory that is there twice, now and then */
 	bool hook_now; /* live: hooks all at once: a VM comes that has to be seen from birth */
+	bool at_once;  /* socket: what the daemon knows is all that is asked for, where no duration
+			  is  given; endless stands for own programs, which know nothing at first */
 	bool endless;  /* live: goes on until told, where no duration and no command is given */
 	bool quiet;    /* says nothing on stderr of what was read */
 	int input_fd;  /* live: turn() is called when it is readable, too; 0: none */
@@ -67,6 +69,9 @@ struct reader {
  * is not 0. */
 int session_run(const struct options *options, const struct reader *reader, bool keep_status,
 	struct error *err);
+
+/* Whether such a run would ask the daemon, which knows what went on before. */
+bool session_asks_daemon(const struct options *options);
 
 /* What a capture of live records says of itself: a JSON object, the caller's. live: NULL while KVM
  * is not there. */

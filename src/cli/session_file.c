@@ -7,8 +7,7 @@
 #include "capture/file_reader.h"
 #include "cli/session_private.h"
 
-/* What the capture says of itself that reading it depends on. */
-static void read_metadata(const char *text, int64_t *ret_offset_ns, enum abi *ret_abi)
+void session_read_metadata(const char *text, int64_t *ret_offset_ns, enum abi *ret_abi)
 {
 	json_object *about = json_tokener_parse(text), *part, *value;
 
@@ -59,7 +58,8 @@ int session_run_file(struct session *session, struct error *err)
 
 	if (r)
 		return r;
-	read_metadata(capture_reader_metadata(reader), &session->style.realtime_offset_ns, &abi);
+	session_read_metadata(
+		capture_reader_metadata(reader), &session->style.realtime_offset_ns, &abi);
 	r = session_start(session, abi, err);
 	if (r)
 		return r;

@@ -78,55 +78,9 @@ json_object *session_describe(
 	return about;
 }
 
-static int open_capture(struct session *session, struct live *live, struct error *err)
-{
-	json_object *about;
-	int r;
-
-	if (!session->options->save)
-		return 0;
-	about = session_describe(session->options, &session->style, live);
-	r = capture_writer_new(&session->writer, session->options->save, session->options->force,
-		json_object_to_json_string_ext(about, JSON_C_TO_STRING_PLAIN), err);
-	json_object_put(about);
-	return r;
-}
-
-static int close_capture(struct session *session, struct error *err)
-{
-	struct model_totals totals;
-	json_object *summary;
-	int r;
-
-	if (!session->writer || session->writer_failed)
-		return 0;
-	model_totals(session->model, &totals);
-	summary = json_object_new_object();
-	json_object_object_add(summary, "vms",
-		json_object_new_uint64(model_vm_count(session->model) + totals.forgotten));
-	json_object_object_add(
-		summary, "converted", json_object_new_uint64(totals.ledger.converted));
-	json_object_object_add(summary, "lost", json_object_new_uint64(totals.lost));
-	r = capture_writer_close(session->writer,
-		json_object_to_json_string_ext(summary, JSON_C_TO_STRING_PLAIN), err);
-	json_object_put(summary);
-	if (!r)
-		fprintf(stderr, "kvm-encstat: written to %s; kvm-encstat replay reads it\n",
-			session->options->save);
-	return r;
-}
-
-static bool session_has_records(const struct session *session)
-{
-	struct model_totals totals;
-
-	model_totals(session->model, &totals);
-	return totals.records > 0;
-}
-
 /* ---- the loop ---- */
 
-static int open_signals(void)
+int session_open_signals(void)
 {
 	sigset_t set;
 
@@ -165,14 +119,8 @@ static int watch(struct loop *loop, int fd)
 
 static int collect(struct loop *loop)
 {
-	struct error err = {};
-
 	loop->collect_ns = clock_now_ns();
-	if (loop->session->writer && !loop->session->writer_failed &&
-		capture_writer_flush(loop->session->writer, &err)) {
-		loop->session->writer_failed = true;
-		fprintf(stderr, "kvm-encstat: %s\n", err.text);
-	}
+	session_flush_save(loop->session);
 	return live_collect(loop->live, session_take, loop->session);
 }
 
@@ -432,7 +380,7 @@ int session_run_live(struct session *session, struct error *err)
 	_cleanup_(loop_release) struct loop loop = {.session = session, .child = CHILD_NONE};
 	int r;
 
-	loop.signals = open_signals();
+	loop.signals = session_open_signals();
 	loop.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop.signals < 0 || loop.epoll < 0)
 		return error_set(err, -errno, "making an event loop failed: %s", strerror(errno));
@@ -449,7 +397,7 @@ int session_run_live(struct session *session, struct error *err)
 	r = start_live(&loop, err);
 	if (r <= 0)
 		return r;
-	r = open_capture(session, loop.live, err);
+	r = session_open_save(session, session_describe(options, &session->style, loop.live), err);
 	if (r)
 		return r;
 	r = live_inventory(loop.live, session_take, session);
@@ -466,9 +414,9 @@ int session_run_live(struct session *session, struct error *err)
 		return error_set(err, -errno, "making an event loop failed: %s", strerror(errno));
 	r = run_loop(&loop, err);
 	if (!r)
-		r = close_capture(session, err);
-	else if (session->writer && !session_has_records(session))
-		unlink(options->save); /* the command could not be run: nothing is in it */
+		r = session_close_save(session, err);
+	else
+		session_forget_save(session);
 	session->child_status = loop.child.ended ? loop.child.status : 0;
 	return r;
 }
