@@ -79,7 +79,7 @@ for part in ${*:-unit mutation fuzz layers cli completions golden report top soc
 	gate) gate ;;
 	enforce) enforce ;;
 	systemd) tests/lab/systemd.sh ;;
-	mutation | layers | cli | completions | golden | report | top | native) tests/$part.sh ;;
+	mutation | layers | cli | completions | golden | report | top | socket | native) tests/$part.sh ;;
 	*) fail "there is a part $part" ;;
 	esac
 done

@@ -160,3 +160,25 @@ equal 'socket: crowd: each subscriber that behaves has each record' "25 $records
 	"$(jq -r '"\(.subscribers) \(.least) \(.most)"' <<<"$crowd")"
 try 'socket: crowd: garbage came and was thrown out' test "$(jq .malformed <<<"$result")" -gt 40
 try 'socket: crowd: who did not read was dropped' test "$(jq .dropped <<<"$result")" -gt 0
+
+# ---- other people's clients ----
+
+capture=tests/golden/two-vms.ke
+serve "$capture" 1000000
+none 'socket: a client after the specification has no complaint' \
+	"$(tests/socket/independent.py "$socket" 2>&1)"
+tests/socket/varlinkctl --version >/dev/null 2>&1
+if [ $? -eq 127 ]; then
+	skip 'socket: varlinkctl' 'it is not here, and cannot be fetched'
+else
+	ctl=tests/socket/varlinkctl
+	matches 'socket: varlinkctl: info' "$($ctl info "$socket" 2>&1)" 'Product: kvm-encstat'
+	matches 'socket: varlinkctl: introspect' "$($ctl introspect "$socket" io.kvmencstat 2>&1)" '^method Stream'
+	try 'socket: varlinkctl: the interface is valid' $ctl validate-idl src/service/io.kvmencstat.varlink
+	$ctl call -j "$socket" io.kvmencstat.List '{"all":true}' 2>/dev/null | jq -c '.vms[]' >"$work/varlinkctl"
+	"$encstat" replay "$capture" list --all --json 2>/dev/null | jq -c . >"$work/list"
+	same 'socket: varlinkctl: List' "$work/list" "$work/varlinkctl"
+	message=$($ctl call "$socket" io.kvmencstat.Map '{"vm":"none"}' 2>&1)
+	matches 'socket: varlinkctl: an error' "$message" 'io.kvmencstat.NoSuchVM'
+fi
+end_server
