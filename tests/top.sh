@@ -12,7 +12,8 @@ work=$(mktemp -d)
 terminal() { tmux -L "kes-top-$$" -f /dev/null "$@"; }
 trap 'terminal kill-server 2>/dev/null; rm -rf "$work"' EXIT
 export TZ=UTC LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=0:abort_on_error=0
-unset NO_COLOR XDG_CONFIG_HOME
+export XDG_CONFIG_HOME=$work/config
+unset NO_COLOR
 
 if ! command -v tmux >/dev/null; then
 	skip 'top: on a terminal' 'there is no tmux here'
@@ -164,6 +165,47 @@ keys fg Enter
 shows 'and goes on' '1 +207 guest\[207\] +default'
 keys q
 ends 'after it was stopped'
+
+# ---- settings ----
+
+saved=$XDG_CONFIG_HOME/kvm-encstat/top.yaml
+none 'top: nothing is saved unless it is asked for' "$(ls "$XDG_CONFIG_HOME" 2>/dev/null)"
+start --sort shared --theme light
+shows 'sorted by an option' '▼SHARED'
+keys W
+shows 'saved' "saved to $saved"
+keys q
+ends 'after it was saved'
+equal 'top: what was saved' 'theme: light,sort: shared,order: falling' \
+	"$(grep -E '^(theme|sort|order)' "$saved" | paste -sd,)"
+start
+shows 'as it was saved' '▼SHARED'
+matches 'top: in colours, as saved' "$(terminal capture-pane -p -e -t kes)" '\[([0-9]+;)*[34][0-8]'
+keys q
+ends 'with settings'
+keys 'export NO_COLOR=1' Enter
+start
+shows 'NO_COLOR: as it was saved' '▼SHARED'
+none 'top: but NO_COLOR is stronger' "$(terminal capture-pane -p -e -t kes | grep -E $'\033''\[([0-9]+;)*[34][0-8]')"
+keys q
+ends 'with NO_COLOR'
+keys 'unset NO_COLOR' Enter
+equal 'top: tables know no settings' "$(XDG_CONFIG_HOME=/nonexistent $encstat top --from tests/golden/two-vms.ke --once 2>/dev/null)" \
+	"$($encstat top --from tests/golden/two-vms.ke --once 2>/dev/null)"
+
+echo 'sort: nonsense' >"$saved"
+keys "clear; $encstat top --from tests/golden/two-vms.ke --speed 1000" Enter
+shows 'settings that are not understood are said' "top.yaml:1:7: there is no column 'nonsense'"
+keys j W
+shows 'and not written over without a question' 'Keep it as top.yaml.bad, and save'
+keys n
+equal 'top: no leaves them' 'sort: nonsense' "$(cat "$saved")"
+keys W y
+shows 'yes saves' 'saved to'
+equal 'top: and keeps what was there' 'sort: nonsense' "$(cat "$saved.bad")"
+matches 'top: and it is good again' "$(cat "$saved")" '^sort: id$'
+keys q
+ends 'with bad settings'
 
 start
 kill -s STOP "$(pid)"

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Records, keys and the clock meet here: src/top knows none of where they come from. */
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/escape.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "cli/top_actions.h"
+#include "cli/top_config.h"
 #include "cli/top_cost.h"
 #include "cli/top_policy.h"
+#include "cli/top_request.h"
 #include "top/batch.h"
 #include "top/screen.h"
 
@@ -27,6 +27,8 @@ struct run {
 	struct top *top;
 	struct top_policies policies;
 	struct settings *settings;
+	struct top_config config;
+	struct top_request request;
 
 	/* with a screen */
 	struct screen *screen; /* NULL: batch mode */
@@ -77,6 +79,22 @@ static void change(struct run *run, uint32_t id, enum top_wish wish)
 	top_policies_forget(&run->policies);
 }
 
+static void save(struct run *run)
+{
+	struct top_settings settings = run->config.settings;
+	struct error err = {};
+
+	if (run->request.theme < THEMES)
+		settings.theme = run->request.theme;
+	top_get_settings(run->top, &settings);
+	if (top_config_write(&run->config, &settings, &err)) {
+		top_say(run->top, true, "%s", err.text);
+		return;
+	}
+	top_settings_saved(run->top);
+	top_say(run->top, false, "saved to %s", run->config.path);
+}
+
 static void grant(struct run *run)
 {
 	uint32_t vm;
@@ -95,6 +113,9 @@ static void grant(struct run *run)
 	case WISH_MONITOR:
 	case WISH_ENFORCE:
 		change(run, vm, wish);
+		break;
+	case WISH_SAVE:
+		save(run);
 		break;
 	case WISH_REDRAW:
 		screen_redraw(run->screen);
@@ -323,82 +344,56 @@ static int finish(
 	return r;
 }
 
-/* ---- options ---- */
-
-static int bad(struct error *err, const char *option, const char *value, const char *advice)
-{
-	char shown[ESCAPED_SIZE(64)];
-
-	error_set(err, -EINVAL, "%s cannot be '%s'", option, escape(value, shown, sizeof(shown)));
-	error_advise(err, "%s", advice);
-	return -EINVAL;
-}
-
-static int parse_interval(const char *text, uint64_t *ret_ns, struct error *err)
-{
-	char *end;
-	double seconds = strtod(text, &end);
-
-	if (end == text || *end || !isfinite(seconds) || seconds < 0.1 || seconds > 3600)
-		return bad(err, "--interval", text, "give seconds, 0.1 to 3600");
-	*ret_ns = (uint64_t)(seconds * 1e9);
-	return 0;
-}
-
-static int parse_samples(const char *text, unsigned long *ret, struct error *err)
-{
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (end == text || *end || *text == '-' || errno || !n)
-		return bad(err, "--samples", text, "give a number of tables from 1 on");
-	*ret = n;
-	return 0;
-}
-
-/* "10x", "0.5", or "step": 0. */
-static int parse_speed(const char *text, double *ret, struct error *err)
-{
-	char *end;
-	double speed = strtod(text, &end);
-
-	*ret = 0;
-	if (!strcmp(text, "step"))
-		return 0;
-	if (end == text || (*end && strcmp(end, "x")) || !isfinite(speed) || speed < 0.01 ||
-		speed > 1e6)
-		return bad(err, "--speed", text, "give a factor such as 10x, or step");
-	*ret = speed;
-	return 0;
-}
-
-static int parse(struct run *run, struct top_options *top, enum theme *theme, struct error *err)
-{
-	const struct options *o = run->options;
-	int r = 0;
-
-	*theme = theme_default();
-	if (o->interval)
-		r = parse_interval(o->interval, &top->interval_ns, err);
-	if (!r && o->samples)
-		r = parse_samples(o->samples, &run->left, err);
-	if (!r && o->speed)
-		r = parse_speed(o->speed, &top->speed, err);
-	if (!r && o->theme && theme_from_name(o->theme, theme))
-		r = bad(err, "--theme", o->theme, "it is dark, light or mono");
-	if (!r && o->once) {
-		run->left = 1;
-		run->whole = o->file != NULL;
-	}
-	return r;
-}
-
 static bool wants_screen(const struct options *o)
 {
 	return !o->batch && !o->once && !o->samples && o->format != FORMAT_JSON && !o->command &&
 	       isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+/* What the user has saved is for his screen: tables for programs are the same everywhere. */
+static void take_config(struct run *run, struct top_options *top)
+{
+	top_config_read(&run->config);
+	top->saved = &run->config.settings;
+	top->saved_bad = run->config.bad;
+	if (run->config.settings.interval_ns)
+		top->interval_ns = run->config.settings.interval_ns;
+}
+
+/* Without the folders: a line has to do. */
+static void say_bad_config(struct run *run)
+{
+	const char *text = run->config.why.text, *name = strstr(text, "/kvm-encstat/top.yaml");
+
+	top_say(run->top, true, "%s; it does not count",
+		name ? name + strlen("/kvm-encstat/") : text);
+}
+
+/* NO_COLOR is stronger than what was saved, and an option than both. */
+static enum theme theme_of(const struct run *run)
+{
+	enum theme standard = theme_default();
+
+	if (run->request.theme < THEMES)
+		return run->request.theme;
+	return standard == THEME_MONO || run->config.settings.theme == THEMES
+		       ? standard
+		       : run->config.settings.theme;
+}
+
+static int parse(struct run *run, struct top_options *top, struct error *err)
+{
+	struct top_request *request = &run->request;
+	int r = top_request_parse(request, run->options, err);
+
+	if (r)
+		return r;
+	if (request->interval_ns)
+		top->interval_ns = request->interval_ns;
+	top->speed = request->speed;
+	run->left = request->tables;
+	run->whole = run->options->once && run->options->file;
+	return 0;
 }
 
 /* ---- the command ---- */
@@ -454,10 +449,13 @@ static int run_top(const struct options *options, struct error *err)
 		.speed = 1,
 		.ended = options->all || options->file || options->command,
 	};
-	enum theme theme;
-	int r = parse(&run, &top, &theme, err);
+	bool screen = wants_screen(options);
+	int r;
 
-	if (!r && wants_screen(options)) {
+	if (screen)
+		take_config(&run, &top);
+	r = parse(&run, &top, err);
+	if (!r && screen) {
 		if (session_settings(options, &run.settings, err))
 			return EXIT_FAILED;
 		top.settings = run.settings;
@@ -466,8 +464,10 @@ static int run_top(const struct options *options, struct error *err)
 		r = top_new(&run.top, &top, err);
 	if (r)
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
-	if (wants_screen(options) && screen_new(&run.screen, theme, err))
+	if (screen && screen_new(&run.screen, theme_of(&run), err))
 		return EXIT_FAILED;
+	if (run.config.bad)
+		say_bad_config(&run);
 	return play(&run, err);
 }
 

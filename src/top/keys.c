@@ -82,6 +82,8 @@ const struct key_row key_rows[] = {
 	{DO_RESET, LISTS | IN(VIEW_VM) | MAP, {'R'}, NULL, "let the counters begin anew",
 		SCOPE_ALL},
 	{DO_INTERVAL, ALL, {'d'}, NULL, "change the interval", SCOPE_ALL},
+	{DO_SAVE, ALL, {'W'}, NULL, "save columns, order, filter, tree, interval and theme",
+		SCOPE_ALL},
 	{DO_PAUSE, ALL, {'P'}, NULL, "stop the capture, or let it go on", SCOPE_FILE},
 	{DO_STEP, ALL, {'S'}, NULL, "play one interval", SCOPE_FILE},
 	{DO_FASTER, ALL, {']'}, NULL, "play twice as fast", SCOPE_FILE},

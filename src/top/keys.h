@@ -93,6 +93,7 @@ enum command_id {
 	DO_FREEZE,
 	DO_RELEASE,
 	DO_MODE,
+	DO_SAVE,
 	DO_REDRAW,
 	DO_QUIT,
 	DO_MAP,

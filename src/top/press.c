@@ -193,6 +193,17 @@ static void ask(struct top *top, enum top_wish wish)
 		wish_text(wish), v->vm->id, vm_label_short(v->vm, label), v->vm->pid);
 }
 
+static void save(struct top *top)
+{
+	if (!top->options.saved_bad) {
+		top->wish = WISH_SAVE;
+		return;
+	}
+	top->prompt = (struct prompt_line){.kind = PROMPT_LINE_QUESTION, .wish = WISH_SAVE};
+	snprintf(top->prompt.question, sizeof(top->prompt.question),
+		"The file of settings is not understood. Keep it as top.yaml.bad, and save? [y/N]");
+}
+
 static void go_back(struct top *top)
 {
 	switch (top->view) {
@@ -314,6 +325,9 @@ static bool do_common(struct top *top, enum command_id command)
 		stats_reset(top->stats);
 		top->rows_stale = true;
 		top_say(top, false, "the counters begin anew");
+		return true;
+	case DO_SAVE:
+		save(top);
 		return true;
 	case DO_FREEZE:
 		ask(top, WISH_FREEZE);

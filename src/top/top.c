@@ -21,12 +21,31 @@ const struct view *const views[VIEWS] = {
 
 /* ---- life ---- */
 
+/* They were read strictly, so that all of it holds. */
+static void take_settings(struct top *top, const struct top_settings *settings)
+{
+	struct error err;
+
+	if (settings->columns.n)
+		top->columns = settings->columns;
+	if (settings->sort) {
+		top->sort = settings->sort;
+		top->falling = settings->falling;
+	}
+	top->tree = settings->tree;
+	top->ended |= settings->ended;
+	if (!filter_parse(&top->filter, settings->filter, &err))
+		snprintf(top->filter_text, sizeof(top->filter_text), "%s", settings->filter);
+}
+
 static int take_options(struct top *top, const struct top_options *options, struct error *err)
 {
 	int r = 0;
 
 	column_set_default(&top->columns);
 	top->sort = column_find("id");
+	if (options->saved)
+		take_settings(top, options->saved);
 	if (options->filter) {
 		r = filter_parse(&top->filter, options->filter, err);
 		snprintf(top->filter_text, sizeof(top->filter_text), "%s", options->filter);
@@ -254,6 +273,25 @@ void top_draw(struct top *top, struct cells *cells)
 		views[top->view]->draw(top, cells, body);
 	draw_bottom(top, cells, (struct area){0, all.height - 1, all.width, 1});
 	top->stale = false;
+}
+
+void top_get_settings(const struct top *top, struct top_settings *ret)
+{
+	ret->interval_ns = stats_interval(top->stats);
+	ret->sort = top->sort;
+	ret->falling = top->falling;
+	ret->columns = (struct column_set){};
+	if (top->columns.chosen)
+		ret->columns = top->columns;
+	snprintf(ret->filter, sizeof(ret->filter), "%s", top->filter.n ? top->filter_text : "");
+	ret->tree = top->tree;
+	if (!top->options.file) /* of a capture they always are */
+		ret->ended = top->ended;
+}
+
+void top_settings_saved(struct top *top)
+{
+	top->options.saved_bad = false;
 }
 
 /* ---- searching ---- */

@@ -15,6 +15,7 @@
 #include "top/filter.h"
 #include "top/keys.h"
 #include "top/policy.h"
+#include "top/settings.h"
 
 struct top;
 
@@ -27,6 +28,9 @@ struct top_options {
 	bool ended;   /* show VMs that ended, too */
 	const struct settings
 		*settings; /* what must stay private; must outlive it. NULL: nothing */
+	/* Where the others say nothing; NULL: defaults. */
+	const struct top_settings *saved;
+	bool saved_bad; /* a file is there that is not understood: it is asked before it goes */
 };
 
 /* -ENOMEM, or -EINVAL: one of the options makes no sense; err is filled. */
@@ -65,6 +69,11 @@ void top_press(struct top *top, const struct key_press *press);
 
 void top_draw(struct top *top, struct cells *cells);
 
+/* As they are now; the theme is not top's, and is left as it is. */
+void top_get_settings(const struct top *top, struct top_settings *settings);
+/* They were saved. */
+void top_settings_saved(struct top *top);
+
 /* Whether what it would draw changed since. */
 bool top_is_stale(const struct top *top);
 
@@ -85,6 +94,7 @@ enum top_wish {
 	WISH_MONITOR, /* its policies' rules only monitor it */
 	WISH_ENFORCE,
 	WISH_REDRAW, /* the whole screen */
+	WISH_SAVE,   /* top_get_settings() */
 };
 /* What the user wants and only others can do; asked once, it is none again. */
 enum top_wish top_take_wish(struct top *top, uint32_t *ret_vm);

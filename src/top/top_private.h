@@ -5,6 +5,7 @@
 
 #include "top/log.h"
 #include "top/map.h"
+#include "top/settings.h"
 #include "top/stats.h"
 #include "top/top.h"
 
@@ -38,13 +39,6 @@ struct prompt_line {
 	char question[128];
 	enum top_wish wish; /* what yes means */
 	uint32_t vm;
-};
-
-enum tree {
-	TREE_NONE,
-	TREE_CGROUP,
-	TREE_USER,
-	TREES,
 };
 
 #define TOP_MARKS 1024
