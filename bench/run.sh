@@ -156,6 +156,9 @@ replay.list 5000000 at-least replay list, on one core
 replay.findings 3000000 at-least the same with all detectors
 replay.findings_cost 1.4 at-most its time, of that without
 top.draw 4 at-most the live view of 1,000 VMs, with new figures: drawn
+top.draw_map 4 at-most the page map of a VM in two million ranges: drawn, all of it in sight
+top.draw_map_near 4 at-most the same from twice as near
+top.draw_map_diff 4 at-most both its planes
 top.memory 40 at-most what it has for them, without the model
 metrics.scrape 20 below metrics of 1,000 VMs, full, both planes: the text
 findings.memory 262144 at-most all detectors, random single pages of 1 TiB for a minute: memory of that VM

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The live view of 1,000 VMs: what drawing it takes, what an event takes, and what memory it has,
- * beside that of the model. */
+ * beside that of the model; and the page map of one that is torn. */
 #include "bench.h"
 
 #include <malloc.h>
@@ -113,6 +113,32 @@ static void draw(struct context *c, const char *name, uint32_t key)
 	cells_free(&cells);
 }
 
+/* The map of 8 GiB in two million ranges, on both planes, and with as many changes as are kept; by
+ * half blocks, where cells are the most. */
+static void draw_map(struct context *c)
+{
+	struct vm *vm = (struct vm *)top_vm(c->top, 1);
+	uint64_t pages = 1 << 21;
+
+	must(vm != NULL, "finding the first VM");
+	vm->host.capable = vm->host.known = true;
+	for (int plane = 0; plane < PLANES; plane++) {
+		struct pagemap *map;
+
+		must(!vm_plane(vm, (enum plane)plane, &map), "making a plane");
+		for (uint64_t gfn = 0; gfn < pages; gfn += 2)
+			must(!pagemap_set(map, gfn + (uint64_t)plane, 1, PAGE_SHARED),
+				"sharing a page");
+	}
+	top_set_colours(c->top, 256);
+	top_press(c->top, &(struct key_press){.key = '1'});
+	draw(c, "top.draw_map", '\n');
+	draw(c, "top.draw_map_near", '+');
+	draw(c, "top.draw_map_diff", 'p');
+	draw(c, "top.draw_map_curve", 'H');
+	top_set_colours(c->top, 0);
+}
+
 int main(void)
 {
 	struct context c;
@@ -131,9 +157,11 @@ int main(void)
 	figure("top.event", with - alone, "ns");
 	draw(&c, "top.draw", '1');
 	draw(&c, "top.draw_vm", '\n');
+	draw(&c, "top.draw_figures", '\t');
 	draw(&c, "top.draw_events", '3');
 	figure("top.memory", (double)(mallinfo2().uordblks - before - model_bytes) / 1e6, "MB");
 	figure("top.memory_whole", (double)(mallinfo2().uordblks - before) / 1e6, "MB");
+	draw_map(&c);
 	top_free(&c.top);
 	model_free(&c.model);
 	return 0;
