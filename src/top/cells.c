@@ -360,19 +360,31 @@ void cells_spark(struct cells *cells, int x, int y, int width, struct pen pen,
 
 /* ---- for tests ---- */
 
+size_t cell_utf8(uint32_t code, char bytes[4])
+{
+	size_t n = 0;
+
+	if (code < 0x80) {
+		bytes[n++] = (char)code;
+		return n;
+	}
+	if (code >= 0x10000) {
+		bytes[n++] = (char)(0xf0 | code >> 18);
+		bytes[n++] = (char)(0x80 | (code >> 12 & 0x3f));
+	} else if (code >= 0x800) {
+		bytes[n++] = (char)(0xe0 | code >> 12);
+	}
+	bytes[n] = (char)(n ? 0x80 | (code >> 6 & 0x3f) : 0xc0 | code >> 6);
+	n++;
+	bytes[n++] = (char)(0x80 | (code & 0x3f));
+	return n;
+}
+
 static void put_utf8(FILE *out, uint32_t code)
 {
-	if (code < 0x80) {
-		putc((int)code, out);
-	} else if (code < 0x800) {
-		fprintf(out, "%c%c", 0xc0 | (int)(code >> 6), 0x80 | (int)(code & 0x3f));
-	} else if (code < 0x10000) {
-		fprintf(out, "%c%c%c", 0xe0 | (int)(code >> 12), 0x80 | (int)(code >> 6 & 0x3f),
-			0x80 | (int)(code & 0x3f));
-	} else {
-		fprintf(out, "%c%c%c%c", 0xf0 | (int)(code >> 18), 0x80 | (int)(code >> 12 & 0x3f),
-			0x80 | (int)(code >> 6 & 0x3f), 0x80 | (int)(code & 0x3f));
-	}
+	char bytes[4];
+
+	fwrite(bytes, 1, cell_utf8(code, bytes), out);
 }
 
 /* A letter for how the cell looks: "." plain text, capitals where the ground is another's; of a

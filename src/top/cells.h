@@ -88,6 +88,9 @@ int text_width(const char *text);
  * "?" in *code. */
 int code_width(uint32_t *code);
 
+/* A character in UTF-8; returns how many bytes that are. */
+size_t cell_utf8(uint32_t code, char bytes[4]);
+
 /* As text, a line a row, without spaces at its end; roles: below it a letter for each cell's role,
  * and a line more where half blocks of the map have two. */
 void cells_dump(FILE *out, const struct cells *cells, bool roles);

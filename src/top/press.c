@@ -91,23 +91,11 @@ static void cancel_prompt(struct top *top)
 static void type_code(struct prompt_line *prompt, uint32_t code)
 {
 	char bytes[4];
-	size_t n = 0;
+	size_t n;
 
 	if (code < 0x20 || code == 0x7f || code > 0x10ffff)
 		return;
-	if (code < 0x80) {
-		bytes[n++] = (char)code;
-	} else {
-		if (code >= 0x10000) {
-			bytes[n++] = (char)(0xf0 | code >> 18);
-			bytes[n++] = (char)(0x80 | (code >> 12 & 0x3f));
-		} else if (code >= 0x800) {
-			bytes[n++] = (char)(0xe0 | code >> 12);
-		}
-		bytes[n] = (char)(n ? 0x80 | (code >> 6 & 0x3f) : 0xc0 | code >> 6);
-		n++;
-		bytes[n++] = (char)(0x80 | (code & 0x3f));
-	}
+	n = cell_utf8(code, bytes);
 	if (prompt->length + n >= sizeof(prompt->text))
 		return;
 	memcpy(prompt->text + prompt->length, bytes, n);

@@ -202,8 +202,9 @@ static void say_change(
 		say(text, size, "none since %s; older ones are not kept",
 			time_text(&top->style, forgotten, time));
 	else
-		say(text, size, "none was seen%s",
-			heat && heat->reset_ns ? " since the reset" : "");
+		say(text, size, "none was seen since %s",
+			time_text(&top->style,
+				heat && heat->reset_ns ? heat->reset_ns : top->first_ns, time));
 }
 
 static void draw_under(const struct map_view *view, struct area area)
