@@ -126,7 +126,7 @@ static const struct command command_show = {
 	.text = "Prints for each VM, or for one, the rules that policies have for it, in the order "
 		"in which they\n"
 		"are asked. `policy loaded` shows what the kernel has.",
-	.options = OPT_LIVE | OPT_POLICY | OPT_CAPTURE | OPT_JSON,
+	.options = OPT_LIVE | OPT_ASKS | OPT_POLICY | OPT_CAPTURE | OPT_JSON,
 	.takes_vm = true,
 	.run = run_show,
 };
@@ -153,7 +153,7 @@ static const struct command command_explain_policy = {
 		"now, "
 		"and prints\n"
 		"the verdict and the rule that gives it. Rates are taken as not used up.",
-	.options = OPT_LIVE | OPT_POLICY | OPT_ASK | OPT_CAPTURE | OPT_JSON,
+	.options = OPT_LIVE | OPT_ASKS | OPT_POLICY | OPT_ASK | OPT_CAPTURE | OPT_JSON,
 	.takes_vm = true,
 	.run = run_explain,
 };
@@ -324,7 +324,7 @@ static const struct command command_diff = {
 
 static const struct command *const subcommands[] = {&command_check, &command_test, &command_diff,
 	&command_show, &command_explain_policy, &command_loaded, &command_release, &command_freeze,
-	&command_mode, &command_baseline, NULL};
+	&command_mode, &command_baseline, &command_reload, NULL};
 
 static void list_subcommands(FILE *out)
 {
@@ -353,14 +353,14 @@ static int run(const struct options *options, struct error *err)
 			return command_run(subcommands[i], n - 1, words + 1, NULL, err);
 	error_set(err, -EINVAL, "policy: there is no command '%s'",
 		escape(words[1], shown, sizeof(shown)));
-	error_advise(err, "check, test, diff, show, explain, loaded, release, freeze and "
-			  "baseline are there");
+	error_advise(err, "check, test, diff, show, explain, loaded, release, freeze, mode, "
+			  "baseline and reload are there");
 	return EXIT_USAGE;
 }
 
 const struct command command_policy = {
 	.name = "policy",
-	.arguments = "check|test|diff|show|explain|loaded|release|freeze|baseline ...",
+	.arguments = "check|test|diff|show|explain|loaded|release|freeze|mode|baseline|reload ...",
 	.summary = "what a policy says: check it, try it on recorded traffic, ask it; what is "
 		   "enforced",
 	.text = "  check FILE              whether it is right, and its rules in order\n"
@@ -373,7 +373,9 @@ const struct command command_policy = {
 		"  release [VM]            let a frozen VM run again; without VM, end what is "
 		"kept\n"
 		"  freeze VM               keep a VM's vCPUs out of its guest\n"
+		"  mode VM monitor|enforce only monitor a VM, or enforce its rules again\n"
 		"  baseline VM             take what a VM shares now as its baseline\n"
+		"  reload                  let the daemon read its policies anew\n"
 		"Each has its own --help. kvm-encstat-policy(5) says what a policy is. `enforce` "
 		"puts it into force.",
 	.takes_words = true,

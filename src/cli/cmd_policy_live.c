@@ -1,64 +1,102 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* `policy loaded`, `release`, `freeze`, `mode` and `baseline`: what the kernel enforces now. */
+/* `policy loaded`, `release`, `freeze`, `mode`, `baseline` and `reload`: what the kernel enforces
+ * now. Where the daemon runs it is asked, and so its audit log knows; else the kernel's tables are.
+ */
 #include "cli/cmd_policy_live.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/escape.h"
-#include "cli/loaded.h"
+#include "cli/policy_act.h"
+#include "cli/remote.h"
+#include "service/client.h"
 
-/* Tables whose programs are gone: of a tool that was killed. */
-static int open_any(struct veto_tables *ret, bool *is_leftover, struct error *err)
+#define TIMEOUT_MS 60000 /* a reload compiles policies, and proves the veto anew */
+
+/* ---- asking the daemon ---- */
+
+static const char *string_of(struct json_object *reply, const char *key)
 {
-	struct veto_programs programs;
-	int r = veto_tables_open(ret, err);
+	struct json_object *value;
 
-	if (!r)
-		*is_leftover = !veto_programs(ret, &programs) && !programs.n;
-	return r;
+	return json_object_object_get_ex(reply, key, &value) ? json_object_get_string(value) : "";
 }
 
-static int open_enforced(struct veto_tables *ret, struct error *err)
+/* 1: it did, and *ret is its reply, the caller's. 0: it does not run. */
+static int ask(const struct options *options, const char *method, struct json_object *parameters,
+	struct json_object **ret, struct error *err)
 {
-	bool is_leftover;
-	int r = open_any(ret, &is_leftover, err);
+	_cleanup_(daemon_client_free) struct daemon_client *client = NULL;
+	int r = remote_open(&client, options, err);
 
-	if (r || !is_leftover)
+	if (r <= 0) {
+		json_object_put(parameters);
 		return r;
-	veto_tables_close(ret);
-	error_set(err, -ENOENT,
-		"nothing is enforced here: these tables are what a kvm-encstat left that was "
-		"killed");
-	error_advise(err, "kvm-encstat policy release removes them, and lets frozen VMs run");
-	return -ENOENT;
+	}
+	r = daemon_client_call(client, method, parameters, TIMEOUT_MS, ret, err);
+	return r ? r : 1;
+}
+
+static const struct {
+	const char *method, *mode;
+} methods[SERVER_CHANGES] = {
+	[CHANGE_FREEZE] = {"Freeze", NULL},
+	[CHANGE_RELEASE] = {"Release", NULL},
+	[CHANGE_BASELINE] = {"Baseline", NULL},
+	[CHANGE_MONITOR] = {"Mode", "monitor"},
+	[CHANGE_ENFORCE] = {"Mode", "enforce"},
+};
+
+static int run_change(
+	const struct options *options, enum server_change what, const char *vm, struct error *err)
+{
+	struct json_object *parameters = json_object_new_object(), *reply = NULL;
+	int r;
+
+	if (vm)
+		json_object_object_add(parameters, "vm", json_object_new_string(vm));
+	if (methods[what].mode)
+		json_object_object_add(
+			parameters, "mode", json_object_new_string(methods[what].mode));
+	r = ask(options, methods[what].method, parameters, &reply, err);
+	if (r > 0)
+		fputs(string_of(reply, "said"), stdout);
+	json_object_put(reply);
+	if (!r)
+		r = policy_act(what, vm, stdout, err);
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- loaded ---- */
 
+static void print_loaded(const struct options *options, struct json_object *reply)
+{
+	struct json_object *enforced;
+
+	if (options->format != FORMAT_JSON)
+		fputs(string_of(reply, "text"), stdout);
+	else if (json_object_object_get_ex(reply, "enforced", &enforced))
+		json_line(stdout, json_object_get(enforced));
+}
+
 static int run_loaded(const struct options *options, struct error *err)
 {
-	_cleanup_(loaded_free) struct enforced enforced = {};
 	struct style style = {.realtime_offset_ns = clock_realtime_offset_ns()};
-	struct veto_tables tables;
-	int r = open_enforced(&tables, err);
+	bool json = options->format == FORMAT_JSON;
+	struct json_object *reply = NULL;
+	int r = ask(options, "PolicyLoaded", NULL, &reply, err);
 
-	if (r)
-		return EXIT_FAILED;
-	r = loaded_read(&enforced, &tables, err);
+	if (r > 0)
+		print_loaded(options, reply);
+	json_object_put(reply);
 	if (!r)
-		r = loaded_read_sets(&enforced, &tables, err);
-	veto_tables_close(&tables);
-	if (r)
-		return EXIT_FAILED;
-	if (options->format == FORMAT_JSON)
-		enforced_write_json(stdout, &enforced);
-	else
-		enforced_write_text(stdout, &style, &enforced);
-	return EXIT_DONE;
+		r = policy_loaded(&style, json ? stdout : NULL, json ? NULL : stdout, err);
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 const struct command command_loaded = {
@@ -70,106 +108,15 @@ const struct command command_loaded = {
 		"--keep: who is asked about what, VMs with what they share and whether they are "
 		"frozen, and the\n"
 		"rules with how often each decided, or would have if it were enforced.",
-	.options = OPT_JSON,
+	.options = OPT_JSON | OPT_ASKS,
 	.run = run_loaded,
 };
 
-/* ---- one VM ---- */
-
-/* What is done to it; 0 or a negative errno with err filled. */
-typedef int (*vm_action)(
-	const struct veto_tables *tables, const struct enforced_vm *vm, struct error *err);
-
-static int act_on(
-	const struct veto_tables *tables, const char *word, vm_action action, struct error *err)
-{
-	_cleanup_(loaded_free) struct enforced enforced = {};
-	const struct enforced_vm *vm;
-	int r = loaded_read(&enforced, tables, err);
-
-	if (!r)
-		r = loaded_find(&enforced, word, &vm, err);
-	return r ? r : action(tables, vm, err);
-}
-
-static int run_on_vm(const char *word, vm_action action, struct error *err)
-{
-	struct veto_tables tables;
-	int r = open_enforced(&tables, err);
-
-	if (r)
-		return EXIT_FAILED;
-	r = act_on(&tables, word, action, err);
-	veto_tables_close(&tables);
-	return r ? EXIT_FAILED : EXIT_DONE;
-}
-
-/* ---- release ---- */
-
-static int release_vm(
-	const struct veto_tables *tables, const struct enforced_vm *vm, struct error *err)
-{
-	char name[ENFORCED_VM_SIZE];
-	int r = vm->is_frozen ? veto_release(tables, vm->kvm) : -ENOENT;
-
-	enforced_vm_name(vm, name);
-	if (r == -ENOENT) {
-		error_set(err, r, "%s is not frozen", name);
-		error_advise(err, "kvm-encstat policy loaded shows which VMs are");
-		return r;
-	}
-	if (r == -ESRCH)
-		return error_set(err, r, "%s is not frozen any more, but pid %u is gone", name,
-			vm->frozen.pid);
-	if (r)
-		return error_set(err, r, "%s cannot be released: %s", name, strerror(-r));
-	printf("%s runs again\n", name);
-	return 0;
-}
-
-static int count_frozen(void *context, const struct veto_vm *vm)
-{
-	*(unsigned int *)context += vm->is_frozen;
-	return 0;
-}
-
-static int release_all(struct error *err)
-{
-	bool is_leftover = false;
-	unsigned int frozen = 0;
-	struct veto_tables tables;
-	struct error why = {};
-	int r = open_any(&tables, &is_leftover, &why);
-
-	if (!r) {
-		(void)veto_each_vm(&tables, count_frozen, &frozen);
-		veto_tables_close(&tables);
-	}
-	if (veto_unpin(err))
-		return EXIT_FAILED;
-	puts(is_leftover ? "nothing was enforced; what a kvm-encstat left that was killed is "
-			   "removed"
-			 : "nothing is enforced any more");
-	if (r == -ESTALE)
-		puts("it was another version's: a VMM that it has stopped goes on with SIGCONT");
-	if (frozen)
-		printf("%u frozen VM%s again\n", frozen, frozen == 1 ? " runs" : "s run");
-	return EXIT_DONE;
-}
+/* ---- changes ---- */
 
 static int run_release(const struct options *options, struct error *err)
 {
-	struct veto_tables tables;
-	bool is_leftover;
-	int r;
-
-	if (!options->vm)
-		return release_all(err);
-	if (open_any(&tables, &is_leftover, err))
-		return EXIT_FAILED;
-	r = act_on(&tables, options->vm, release_vm, err);
-	veto_tables_close(&tables);
-	return r ? EXIT_FAILED : EXIT_DONE;
+	return run_change(options, CHANGE_RELEASE, options->vm, err);
 }
 
 const struct command command_release = {
@@ -182,32 +129,13 @@ const struct command command_release = {
 		"and nothing is\n"
 		"refused any more. What a kvm-encstat enforces that still runs ends with that one.",
 	.takes_vm = true,
+	.options = OPT_ASKS,
 	.run = run_release,
 };
 
-/* ---- freeze ---- */
-
-static int freeze_vm(
-	const struct veto_tables *tables, const struct enforced_vm *vm, struct error *err)
-{
-	char name[ENFORCED_VM_SIZE];
-	int r;
-
-	enforced_vm_name(vm, name);
-	if (vm->is_frozen)
-		return error_set(err, -EALREADY, "%s is frozen already", name);
-	if (!vm->label.pid)
-		return error_set(err, -ESRCH, "%s: its VMM is not known", name);
-	r = veto_freeze(tables, vm->kvm, vm->label.pid);
-	if (r)
-		return error_set(err, r, "%s cannot be frozen: %s", name, strerror(-r));
-	printf("%s is frozen\n", name);
-	return 0;
-}
-
 static int run_freeze(const struct options *options, struct error *err)
 {
-	return run_on_vm(options->args[0], freeze_vm, err);
+	return run_change(options, CHANGE_FREEZE, options->args[0], err);
 }
 
 const struct command command_freeze = {
@@ -220,36 +148,9 @@ const struct command command_freeze = {
 		"or name, as\n"
 		"`policy loaded` has them.",
 	.takes_args = 1,
+	.options = OPT_ASKS,
 	.run = run_freeze,
 };
-
-/* ---- mode ---- */
-
-static int set_mode(const char *word, bool monitored, struct error *err)
-{
-	_cleanup_(loaded_free) struct enforced enforced = {};
-	const struct enforced_vm *vm;
-	char name[ENFORCED_VM_SIZE];
-	struct veto_tables tables;
-	int r = open_enforced(&tables, err);
-
-	if (r)
-		return r;
-	r = loaded_read(&enforced, &tables, err);
-	if (!r)
-		r = loaded_find(&enforced, word, &vm, err);
-	if (!r) {
-		enforced_vm_name(vm, name);
-		r = veto_monitor(&tables, vm->kvm, monitored);
-		if (r)
-			error_set(err, r, "%s keeps its mode: %s", name, strerror(-r));
-		else
-			printf("%s is %s\n", name,
-				monitored ? "only monitored" : "under its rules as they are");
-	}
-	veto_tables_close(&tables);
-	return r;
-}
 
 static int run_mode(const struct options *options, struct error *err)
 {
@@ -262,7 +163,8 @@ static int run_mode(const struct options *options, struct error *err)
 		error_advise(err, "it is monitor or enforce");
 		return EXIT_USAGE;
 	}
-	return set_mode(options->args[0], monitored, err) ? EXIT_FAILED : EXIT_DONE;
+	return run_change(
+		options, monitored ? CHANGE_MONITOR : CHANGE_ENFORCE, options->args[0], err);
 }
 
 const struct command command_mode = {
@@ -276,42 +178,13 @@ const struct command command_mode = {
 		"were written. A VM that is frozen stays so. VM is its id, pid or name, as `policy "
 		"loaded` has them.",
 	.takes_args = 2,
+	.options = OPT_ASKS,
 	.run = run_mode,
 };
 
-/* ---- baseline ---- */
-
-static int take_baseline(
-	const struct veto_tables *tables, const struct enforced_vm *vm, struct error *err)
-{
-	char name[ENFORCED_VM_SIZE], size[24];
-	uint64_t baseline = 0;
-	int r = vm->counts ? veto_take_baseline(tables, vm->kvm) : -ENODATA;
-
-	enforced_vm_name(vm, name);
-	if (r == -ENODATA) {
-		error_set(err, r, "%s: what it shares is not counted", name);
-		error_advise(err, "that is done for rules with shared-above or "
-				  "shared-over-baseline");
-		return r;
-	}
-	if (r == -ENOENT) {
-		error_set(err, r, "%s: nothing of it was counted yet", name);
-		error_advise(err, "it has asked for nothing since its rules hold");
-		return r;
-	}
-	if (!r)
-		r = veto_baseline(tables, vm->kvm, &baseline);
-	if (r)
-		return error_set(
-			err, r, "%s: its baseline cannot be taken: %s", name, strerror(-r));
-	printf("%s: baseline %s\n", name, bytes_exact(baseline << 12, size));
-	return 0;
-}
-
 static int run_baseline(const struct options *options, struct error *err)
 {
-	return run_on_vm(options->args[0], take_baseline, err);
+	return run_change(options, CHANGE_BASELINE, options->args[0], err);
 }
 
 const struct command command_baseline = {
@@ -322,5 +195,35 @@ const struct command command_baseline = {
 		"shared-over-baseline\n"
 		"from now on. VM is its id, pid or name, as `policy loaded` has them.",
 	.takes_args = 1,
+	.options = OPT_ASKS,
 	.run = run_baseline,
+};
+
+/* ---- reload ---- */
+
+static int run_reload(const struct options *options, struct error *err)
+{
+	struct json_object *reply = NULL;
+	int r = ask(options, "Reload", NULL, &reply, err);
+
+	if (!r) {
+		error_set(err, -ENOENT, "no daemon runs that could read its policies anew");
+		error_advise(err, "`kvm-encstat enforce` does so at SIGHUP");
+		r = -ENOENT;
+	}
+	if (r > 0)
+		fputs(string_of(reply, "said"), stdout);
+	json_object_put(reply);
+	return r < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct command command_reload = {
+	.name = "policy reload",
+	.arguments = "",
+	.summary = "let the daemon read its configuration and policies anew",
+	.text = "As SIGHUP does, but says here what came of it: what is wrong with them, if they "
+		"are, and that\n"
+		"the old ones go on then.",
+	.options = OPT_SOCKET,
+	.run = run_reload,
 };

@@ -6,6 +6,6 @@
 #include "cli/options.h"
 
 extern const struct command command_loaded, command_release, command_freeze, command_mode,
-	command_baseline;
+	command_baseline, command_reload;
 
 #endif

@@ -8,15 +8,17 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "cli/daemon.h"
+#include "cli/policy_act.h"
 #include "cli/remote.h"
 #include "service/server.h"
 
 #define FOLDER "/run/kvm-encstat" /* systemd makes it; who starts the daemon by hand has none */
 
 struct daemon_socket {
-	struct server *server;
+	struct server *server; /* NULL: it listens nowhere */
 	struct server_view view;
 };
 
@@ -42,6 +44,81 @@ static int write_metrics(void *context, bool plain, FILE *out)
 	return daemon_metrics_write(context, plain, out);
 }
 
+static void add_status(void *context, struct json_object *status)
+{
+	const struct daemon *daemon = context;
+
+	json_object_object_add(status, "watching", json_object_new_boolean(daemon->live != NULL));
+	json_object_object_add(status, "enforcing", json_object_new_boolean(daemon->armed));
+	if (daemon->unarmed.code)
+		json_add_string(status, "why_not_enforcing", daemon->unarmed.text);
+}
+
+static int loaded(void *context, FILE *json, FILE *text, struct error *err)
+{
+	const struct daemon *daemon = context;
+
+	return policy_loaded(daemon->style, json, text, err);
+}
+
+/* ---- changes ---- */
+
+static const char *const change_names[SERVER_CHANGES] = {
+	[CHANGE_FREEZE] = "freeze",
+	[CHANGE_RELEASE] = "release",
+	[CHANGE_BASELINE] = "baseline",
+	[CHANGE_MONITOR] = "monitor",
+	[CHANGE_ENFORCE] = "enforce",
+};
+
+static int reload(struct daemon *daemon, FILE *said, struct error *err)
+{
+	int r = daemon_reload(daemon, err);
+
+	if (!r)
+		fputs("the configuration and the policies were read anew\n", said);
+	return r;
+}
+
+/* What is enforced is the daemon's own: it goes on until that is told otherwise. */
+static int release_all(struct daemon *daemon, FILE *said, struct error *err)
+{
+	int r;
+
+	if (daemon->armed) {
+		error_set(err, -EBUSY, "the daemon enforces, and goes on to");
+		error_advise(err, "`enforce: no` in its configuration and a restart end that; "
+				  "single VMs can be released, or only monitored");
+		return -EBUSY;
+	}
+	r = policy_act(CHANGE_RELEASE, NULL, said, err);
+	if (!r)
+		daemon_audit_released(daemon, "on request");
+	return r;
+}
+
+static int change(void *context, enum server_change what, const char *vm,
+	const struct server_peer *who, FILE *said, struct error *err)
+{
+	struct daemon *daemon = context;
+	int r;
+
+	daemon->who = audit_who(who->uid, who->pid);
+	if (what == CHANGE_RELOAD) {
+		r = reload(daemon, said, err);
+	} else if (what == CHANGE_RELEASE && !vm) {
+		r = release_all(daemon, said, err);
+	} else {
+		r = policy_act(what, vm, said, err);
+		if (!r)
+			daemon_audit_changed(daemon, change_names[what], vm);
+	}
+	daemon->who = (struct audit_who){};
+	return r;
+}
+
+/* ---- where it listens ---- */
+
 /* The socket that systemd listens at for us; -1: it does not. */
 static int inherited(void)
 {
@@ -53,26 +130,33 @@ static int inherited(void)
 	return -1;
 }
 
-static gid_t readers(void)
+static gid_t readers(const char *name)
 {
-	const struct group *group = getgrnam(SERVER_GROUP);
+	const struct group *group = getgrnam(name);
+	char shown[ESCAPED_SIZE(64)];
 
 	if (!group)
-		log_line(LOG_NOTICE,
-			"there is no group " SERVER_GROUP ": only root can ask this daemon");
+		log_line(LOG_NOTICE, "there is no group %s: only root can ask this daemon",
+			escape(name, shown, sizeof(shown)));
 	return group ? group->gr_gid : (gid_t)-1;
+}
+
+/* The command line goes over the environment, and that over the configuration. */
+static const char *path_of(const struct daemon *daemon)
+{
+	return remote_named(daemon->options) ?: daemon->config->socket ?: "";
 }
 
 int daemon_socket_new(struct daemon *daemon, struct error *err)
 {
 	_cleanup_(daemon_socket_free) struct daemon_socket *socket = calloc(1, sizeof(*socket));
 	struct server_options options = {
-		.path = remote_path(daemon->options),
+		.path = path_of(daemon),
 		.listen_fd = inherited(),
-		.group = readers(),
+		.group = readers(daemon->config->group),
 		.event = daemon->loop,
 	};
-	int r;
+	int r = 0;
 
 	if (!socket)
 		return error_set(err, -ENOMEM, "out of memory");
@@ -82,12 +166,16 @@ int daemon_socket_new(struct daemon *daemon, struct error *err)
 		.style = daemon->style,
 		.describe = describe,
 		.refresh = refresh,
+		.status = add_status,
 		.metrics = write_metrics,
+		.loaded = loaded,
+		.change = change,
 		.context = daemon,
 	};
 	if (options.listen_fd < 0 && !strcmp(options.path, SERVER_PATH))
 		mkdir(FOLDER, 0755);
-	r = server_new(&socket->server, &options, &socket->view, err);
+	if (options.listen_fd >= 0 || *options.path)
+		r = server_new(&socket->server, &options, &socket->view, err);
 	if (!r)
 		daemon->socket = TAKE_PTR(socket);
 	return r;
@@ -104,28 +192,29 @@ void daemon_socket_free(struct daemon_socket **socket)
 
 void daemon_socket_event(struct daemon_socket *socket, const struct event *event)
 {
-	if (socket)
+	if (socket && socket->server)
 		server_event(socket->server, event);
 }
 
 void daemon_socket_finding(
 	struct daemon_socket *socket, const struct finding *finding, enum finding_phase phase)
 {
-	if (socket)
+	if (socket && socket->server)
 		server_finding(socket->server, finding, phase);
 }
 
 void daemon_socket_records(struct daemon_socket *socket, const struct kes_record *records, size_t n)
 {
-	if (socket)
+	if (socket && socket->server)
 		server_records(socket->server, records, n);
 }
 
 void daemon_socket_metrics(const struct daemon_socket *socket, struct metrics_socket *ret)
 {
-	struct server_counts counts;
+	struct server_counts counts = {};
 
-	server_counts(socket->server, &counts);
+	if (socket && socket->server)
+		server_counts(socket->server, &counts);
 	*ret = (struct metrics_socket){
 		.clients = counts.clients,
 		.subscribers = counts.subscribers,

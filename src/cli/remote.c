@@ -6,18 +6,11 @@
 
 #include "service/client.h"
 
-const char *remote_path(const struct options *options)
-{
-	const char *named = options->socket ?: getenv("KVM_ENCSTAT_SOCKET");
-
-	return named && *named ? named : CLIENT_PATH;
-}
-
-static bool is_named(const struct options *options)
+const char *remote_named(const struct options *options)
 {
 	const char *named = getenv("KVM_ENCSTAT_SOCKET");
 
-	return options->socket || (named && *named);
+	return options->socket ?: named && *named ? named : NULL;
 }
 
 int remote_open(struct daemon_client **ret, const struct options *options, struct error *err)
@@ -27,10 +20,10 @@ int remote_open(struct daemon_client **ret, const struct options *options, struc
 
 	if (options->direct)
 		return 0;
-	r = daemon_client_new(ret, remote_path(options), &why);
+	r = daemon_client_new(ret, remote_named(options), &why);
 	if (!r)
 		return 1;
-	if ((r == -ENOENT || r == -ECONNREFUSED) && !is_named(options))
+	if ((r == -ENOENT || r == -ECONNREFUSED) && !remote_named(options))
 		return 0;
 	*err = why;
 	return r;

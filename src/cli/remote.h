@@ -7,8 +7,8 @@
 
 struct daemon_client;
 
-/* Where it listens, and who asks it looks: --socket, else $KVM_ENCSTAT_SOCKET, else SERVER_PATH. */
-const char *remote_path(const struct options *options);
+/* Where it is said to be: --socket, else $KVM_ENCSTAT_SOCKET; NULL: neither says so. */
+const char *remote_named(const struct options *options);
 
 /* 1: *ret is a connection to it, the caller's. 0: it does not run, or is not to be asked, so that
  * one's own programs must do. A negative errno, with err filled: it runs but cannot be asked, or

@@ -489,7 +489,7 @@ static int change(struct exchange *request, enum server_change what)
 
 	if (!view->change)
 		return not_available(request, "this daemon cannot do that");
-	if (!vm && (what == CHANGE_FREEZE || what == CHANGE_BASELINE))
+	if (!vm && what != CHANGE_RELOAD && what != CHANGE_RELEASE)
 		return bad_parameter(request, "no VM is given", "name one");
 	r = text_open(&said, request);
 	if (r)
@@ -524,6 +524,16 @@ static int do_baseline(struct exchange *request)
 	return change(request, CHANGE_BASELINE);
 }
 
+static int do_mode(struct exchange *request)
+{
+	const char *mode = string_of(request, "mode") ?: "";
+	bool monitor = !strcmp(mode, "monitor");
+
+	if (!monitor && strcmp(mode, "enforce") != 0)
+		return bad_parameter(request, "there is no such mode", "it is monitor or enforce");
+	return change(request, monitor ? CHANGE_MONITOR : CHANGE_ENFORCE);
+}
+
 /* ---- the table ---- */
 
 #define VM                  \
@@ -547,6 +557,7 @@ static const struct method methods[] = {
 	{INTERFACE_NAME ".Freeze", ACCESS_CHANGE, false, false, {VM}, do_freeze},
 	{INTERFACE_NAME ".Release", ACCESS_CHANGE, false, false, {VM}, do_release},
 	{INTERFACE_NAME ".Baseline", ACCESS_CHANGE, false, false, {VM}, do_baseline},
+	{INTERFACE_NAME ".Mode", ACCESS_CHANGE, false, false, {VM, {"mode", false}}, do_mode},
 };
 
 const char *methods_name(size_t i)

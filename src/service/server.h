@@ -29,6 +29,8 @@ enum server_change {
 	CHANGE_FREEZE,   /* a VM */
 	CHANGE_RELEASE,  /* a VM; without one, all that is enforced */
 	CHANGE_BASELINE, /* of a VM */
+	CHANGE_MONITOR,  /* a VM: its rules refuse nothing any more */
+	CHANGE_ENFORCE,  /* a VM: they do again */
 	SERVER_CHANGES,
 };
 
