@@ -70,6 +70,9 @@ $(B)/kvm-encstat-exporter-sanitized: $(EXPORTER_SOURCES:%.c=$(B)/sanitized/%.o)
 # What the page of a report carries with it.
 $(B)/src/report/assets.o $(B)/sanitized/src/report/assets.o $(B)/fuzz/src/report/assets.o: src/report/page.css src/report/page.js
 
+# How the daemon's socket describes itself.
+$(B)/src/service/interface.o $(B)/sanitized/src/service/interface.o $(B)/fuzz/src/service/interface.o: src/service/io.kvmencstat.varlink
+
 # ---- tests -----------------------------------------------------------------------------------------
 
 # Unit tests are built with the sanitizers, from the same sources but for main() and libbpf's only user.
