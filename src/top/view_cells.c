@@ -141,6 +141,11 @@ static enum role role_of(const struct map_view *view, const struct layout_cell *
 	return (enum role)(ROLE_MAP_NONE + sign->look);
 }
 
+/* Before the first cell of a curve's row: its neighbour is not seen. */
+#define SLOT_UNSEEN (LAYOUT_NO_SLOT - 1)
+
+_Static_assert(ROLE_MAP_NONE + LOOKS - 1 == ROLE_MAP_DIFFER, "a role for each look");
+
 /* The sign of a cell; *slot: of the cell before it, goes on. */
 static struct sign sign_at(const struct map_view *view, const struct layout_range *seen,
 	unsigned int column, uint64_t row, uint32_t *slot)
@@ -162,7 +167,8 @@ static struct sign sign_at(const struct map_view *view, const struct layout_rang
 	sign.sacred = cell.sacred;
 	sign.warm = changed &&
 		    heat_warmth(top->now_ns - changed, stats_interval(top->stats)) >= WARMTH_WARM;
-	sign.border = cell.border || (cell.slot != *slot && cell.slot != LAYOUT_NO_SLOT);
+	sign.border = cell.border ||
+		      (cell.slot != *slot && cell.slot != LAYOUT_NO_SLOT && *slot != SLOT_UNSEEN);
 	*slot = cell.slot;
 	sign.cursor = number == map_cursor_cell(&top->map);
 	if (sign.cursor && view->halves)
@@ -235,11 +241,14 @@ static struct marks draw_rows(const struct map_view *view, const struct layout_r
 	struct sign signs[2][LAYOUT_MAX];
 	struct marks marks = {};
 
-	for (unsigned int row = 0; row < line->rows; row++)
+	for (unsigned int row = 0; row < line->rows; row++) {
+		if (view->top->map.kind == LAYOUT_HILBERT)
+			*slot = SLOT_UNSEEN;
 		for (unsigned int i = 0; i < n; i++) {
 			signs[row][i] = sign_at(view, seen, i, line->row + row, slot);
 			add_marks(&marks, &signs[row][i]);
 		}
+	}
 	for (unsigned int i = 0; i < n; i++)
 		if (view->halves)
 			put_halves(view->cells, x + (int)i, y, &signs[0][i],
@@ -335,7 +344,7 @@ static void draw_curve(const struct map_view *view, const struct layout_range *s
 						     << 12));
 	for (int i = 0; i < view->area.height; i++) {
 		struct map_line line = map_line(map, (unsigned int)i);
-		uint32_t slot = LAYOUT_NO_SLOT;
+		uint32_t slot = SLOT_UNSEEN;
 
 		if (line.rows)
 			draw_rows(view, seen, &line, view->area.y + i, &slot);

@@ -311,6 +311,110 @@ static unsigned int check_picture(
 	return checked;
 }
 
+/* ---- the same of half blocks ---- */
+
+static enum role role_of(const struct layout_cell *cell, bool diff)
+{
+	enum look is = look_of(cell, diff);
+
+	if (cell->memory && !diff)
+		return ROLE_MAP_BROKEN;
+	if (cell->sacred && (is == LOOK_PRIVATE || is == LOOK_BOTH_PRIVATE))
+		return ROLE_MAP_SACRED;
+	return (enum role)(ROLE_MAP_NONE + is);
+}
+
+/* The colours of the upper and the lower half of a cell; false: it is a memslot's border, with one
+ * colour behind. */
+static bool halves_of(const struct cell *cell, enum role ret[2])
+{
+	ret[0] = cell->code == 0x2580 ? cell->role : ROLE_MAP_NONE;
+	ret[1] = cell->code == 0x2584 ? cell->role
+		 : cell->code == ' '  ? ROLE_MAP_NONE
+				      : cell->ground;
+	return cell->code != 0x258f;
+}
+
+static void check_half(
+	enum role got, const struct vm *vm, enum map_plane plane, uint64_t gfn, uint64_t npages)
+{
+	struct layout_cell cells[3];
+
+	look(vm, gfn, npages, cells);
+	if (got != ROLE_MAP_CURSOR && got != role_of(&cells[plane], plane == MAP_DIFF))
+		fail_msg("at gfn %llu: role %d, not %d", (unsigned long long)gfn, got,
+			role_of(&cells[plane], plane == MAP_DIFF));
+}
+
+/* Rows with their address; a lower half is checked where it is drawn: at a segment's end there may
+ * be none. */
+static unsigned int check_halves(struct top_bench *b, const struct vm *vm, enum map_plane plane)
+{
+	_cleanup_free_ char *text = bench_draw(b, 80, 24, false);
+	const char *said = strstr(text, "cell ");
+	uint64_t pages;
+	unsigned int checked = 0;
+
+	assert_non_null(said);
+	pages = bytes_of(said + strlen("cell ")) >> 12;
+	for (int y = 5; y < 17; y++) {
+		const struct cell *row = &b->cells.cells[y * b->cells.width];
+		char label[8] = {};
+		uint64_t gfn;
+		char *end;
+
+		for (int x = 0; x < 7; x++)
+			label[x] = (char)row[x].code;
+		gfn = strtoull(label, &end, 16) >> 12;
+		if (*end || end == label)
+			continue;
+		for (int i = 0; i < 64; i++) {
+			uint64_t at = gfn + (uint64_t)i * pages;
+			enum role halves[2];
+			bool lower;
+
+			if (!halves_of(&row[8 + i], halves))
+				halves[0] = halves[1];
+			lower = halves[1] != ROLE_MAP_NONE;
+			check_half(halves[0], vm, plane, at, pages);
+			if (lower)
+				check_half(halves[1], vm, plane, at + 64 * pages, pages);
+			checked += 1 + lower;
+		}
+	}
+	return checked;
+}
+
+static void test_halves_are_what_pages_are(void **state)
+{
+	static const char keys[] = "+++--hjklnnNNp0 b";
+	unsigned int checked = 0;
+
+	(void)state;
+	for (unsigned int seed = 50; seed < 58; seed++) {
+		enum map_plane plane = MAP_GUEST;
+		struct top_bench b;
+		struct vm *vm;
+
+		srandom(seed);
+		bench_start(&b, &plain);
+		top_set_colours(b.top, 256);
+		vm = random_vm(&b);
+		free(bench_draw(&b, 80, 24, false));
+		bench_press(&b, "\n");
+		for (int i = 0; i < 60; i++) {
+			char key[2] = {keys[random() % (sizeof(keys) - 1)], 0};
+
+			free(bench_draw(&b, 80, 24, false));
+			bench_press(&b, key);
+			plane = *key == 'p' ? (plane + 1) % MAP_PLANES : plane;
+			checked += check_halves(&b, vm, plane);
+		}
+		bench_stop(&b);
+	}
+	assert_true(checked > 50000);
+}
+
 /* What is written of the cursor's cell. */
 static void check_cursor(struct top_bench *b, const struct vm *vm, enum map_plane plane)
 {
@@ -564,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_last_change),
 		cmocka_unit_test(test_jump),
 		cmocka_unit_test(test_cells_are_what_pages_are),
+		cmocka_unit_test(test_halves_are_what_pages_are),
 		cmocka_unit_test(test_next_range),
 		cmocka_unit_test(test_cursor_stays_in_sight),
 		cmocka_unit_test(test_zoom_ends_at_pages),
