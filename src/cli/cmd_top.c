@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/commands.h"
+#include "cli/seek.h"
 #include "cli/session.h"
 #include "cli/top_actions.h"
 #include "cli/top_config.h"
@@ -16,10 +17,12 @@
 #include "cli/top_request.h"
 #include "top/batch.h"
 #include "top/screen.h"
+#include "top/stats.h"
 
 #define DRAW_NS  40000000ull /* at most so often, unless a key asks for it */
 #define LOOK_NS  20000000ull /* at least so often keys are looked for while records come in */
 #define POLL_MS  50
+#define PACE_RECORDS 64 /* that are due and come without a look at the clock */
 #define MAX_KEPT 256 /* VMs that ended */
 
 struct run {
@@ -35,7 +38,7 @@ struct run {
 	struct cells cells;
 	struct top_meter meter;
 	uint64_t drawn_ns;
-	bool started, quit, restart;
+	bool started, quit;
 
 	/* without */
 	unsigned long left; /* tables yet to be written; 0: no end */
@@ -44,8 +47,9 @@ struct run {
 
 	/* a capture */
 	uint64_t playhead_ns, wall_ns, looked_ns; /* 0: it has not begun */
-	uint64_t step_ticks;
-	uint64_t first_ns, skip_ns; /* of its first record; what is played at once from there on */
+	uint64_t step_ticks, unpaced;
+	uint64_t first_ns, now_ns; /* of its first record; of the one that is next */
+	struct seeker *seeker; /* NULL: it has no other times to go to */
 };
 
 /* ---- the screen ---- */
@@ -95,6 +99,20 @@ static void save(struct run *run)
 	top_say(run->top, false, "saved to %s", run->config.path);
 }
 
+/* To another time of the capture. Up to there it is played without waiting: from the nearest state
+ * before it that leaves room for the history on the screen, or, forward, from here. */
+static void go_to(struct run *run, uint64_t ts_ns)
+{
+	uint64_t history_ns = STATS_HISTORY * top_interval_ns(run->top);
+
+	if (!run->seeker || !run->first_ns)
+		return;
+	if (ts_ns < run->playhead_ns || top_playback(run->top)->ended ||
+		seeker_helps(run->seeker, run->now_ns, ts_ns, history_ns))
+		seeker_want(run->seeker, ts_ns, history_ns);
+	run->playhead_ns = ts_ns;
+}
+
 static void grant(struct run *run)
 {
 	uint32_t vm;
@@ -105,8 +123,7 @@ static void grant(struct run *run)
 		run->quit = true;
 		break;
 	case WISH_RESTART:
-		run->restart = true;
-		run->skip_ns = 0;
+		go_to(run, run->first_ns);
 		break;
 	case WISH_FREEZE:
 	case WISH_RELEASE:
@@ -125,19 +142,13 @@ static void grant(struct run *run)
 	}
 }
 
-/* Forward is to play without waiting; back, as records cannot be undone, to begin anew and to play
- * without waiting up to there. */
 static void seek(struct run *run)
 {
 	struct playback *p = top_playback(run->top);
 	int64_t at = (int64_t)(run->playhead_ns - run->first_ns) + p->seek_ns;
 
-	run->skip_ns = at > 0 ? (uint64_t)at : 0;
-	if (p->seek_ns > 0)
-		run->playhead_ns = run->first_ns + run->skip_ns;
-	else if (p->seek_ns < 0)
-		run->restart = true;
 	p->seek_ns = 0;
+	go_to(run, run->first_ns + (at > 0 ? (uint64_t)at : 0));
 }
 
 /* Takes keys in and draws what changed. */
@@ -208,6 +219,14 @@ static void watch(void *context, const struct model *model, const struct style *
 	top_watch(run->top, model, style);
 }
 
+static int restored(void *context, const struct model *model, struct detect *detect)
+{
+	struct run *run = context;
+
+	(void)model;
+	return top_restored(run->top, detect, run->first_ns);
+}
+
 static int on_event(void *context, const struct style *style, const struct event *event)
 {
 	struct run *run = context;
@@ -264,10 +283,10 @@ static bool is_due(struct run *run, uint64_t ts_ns)
 	struct playback *p = top_playback(run->top);
 	uint64_t now = clock_now_ns();
 
-	if (!run->wall_ns) {
-		run->first_ns = ts_ns;
-		run->playhead_ns = ts_ns + run->skip_ns;
-	} else if (!p->paused)
+	run->now_ns = ts_ns;
+	if (!run->first_ns)
+		run->first_ns = run->playhead_ns = ts_ns;
+	else if (run->wall_ns && !p->paused)
 		run->playhead_ns += (uint64_t)((double)passed(run, now) * p->speed);
 	run->wall_ns = now;
 	if (p->step && top_ticks(run->top) != run->step_ticks) {
@@ -288,11 +307,23 @@ static int until_due_ms(const struct run *run, uint64_t ts_ns)
 	return ms < 1 ? 1 : ms > POLL_MS ? POLL_MS : (int)ms;
 }
 
+/* Nothing more is to be read from here. */
+static bool leaves(const struct run *run)
+{
+	return run->quit || seeker_is_wanted(run->seeker);
+}
+
 static int pace(void *context, uint64_t ts_ns, struct error *err)
 {
 	struct run *run = context;
 	int r;
 
+	/* What is to be played at once comes by the million. */
+	if (ts_ns <= run->playhead_ns && ++run->unpaced % PACE_RECORDS &&
+		!top_playback(run->top)->step) {
+		run->now_ns = ts_ns;
+		return 0;
+	}
 	for (;;) {
 		bool due = is_due(run, ts_ns);
 
@@ -302,7 +333,7 @@ static int pace(void *context, uint64_t ts_ns, struct error *err)
 			if (r)
 				return r;
 		}
-		if (run->quit || run->restart)
+		if (leaves(run))
 			return -EPIPE;
 		if (due)
 			return 0;
@@ -317,9 +348,9 @@ static int stay(struct run *run, struct error *err)
 
 	top_playback(run->top)->ended = true;
 	top_close_interval(run->top, false);
-	while (!run->quit && !run->restart && !r) {
+	while (!leaves(run) && !r) {
 		r = look(run, err);
-		if (!r && !run->quit && !run->restart)
+		if (!r && !leaves(run))
 			wait_for_keys(run, POLL_MS);
 	}
 	return r;
@@ -333,7 +364,7 @@ static int finish(
 
 	(void)style;
 	(void)model;
-	if (run->screen && run->options->file && !run->quit && !run->restart)
+	if (run->screen && run->seeker && !leaves(run))
 		r = stay(run, err);
 	/* What is left of the last interval: the records have an end, or COMMAND had. */
 	if (!run->screen && !run->done) {
@@ -415,21 +446,29 @@ static int play(struct run *run, struct error *err)
 	};
 	int status;
 
-	if (run->screen) {
-		reader.pace = pace;
+	if (run->screen)
 		reader.input_fd = screen_fd(run->screen);
+	if (run->screen && run->options->file) {
+		if (seeker_new(&run->seeker, 0)) {
+			error_set(err, -ENOMEM, "out of memory");
+			return EXIT_FAILED;
+		}
+		reader.pace = pace;
+		reader.restored = restored;
+		reader.seeker = run->seeker;
 	}
 	do {
-		run->restart = false;
 		run->wall_ns = run->looked_ns = run->step_ticks = 0;
 		status = session_run(run->options, &reader, false, err);
-	} while (status != EXIT_FAILED && run->restart && !run->quit);
+	} while (status != EXIT_FAILED && run->seeker && seeker_is_wanted(run->seeker) &&
+		 !run->quit);
 	return run->screen && status == EXIT_PARTIAL ? EXIT_DONE : status;
 }
 
 static void release(struct run *run)
 {
 	screen_free(&run->screen);
+	seeker_free(&run->seeker);
 	cells_free(&run->cells);
 	top_free(&run->top);
 	settings_free(&run->settings);

@@ -11,6 +11,7 @@
 #include "output/output.h"
 
 struct capture_reader;
+struct seeker;
 struct json_object;
 struct live;
 
@@ -53,6 +54,7 @@ struct reader {
 	void (*reload)(void *context);
 	/* Live: before the programs go. */
 	void (*stop)(void *context);
+	struct seeker *seeker; /* file: other times to go to (cli/seek.h); NULL: none */
 	void *context;
 	const struct settings *settings; /* detectors'; NULL: as session_settings() has them */
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */

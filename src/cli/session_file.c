@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "capture/file_reader.h"
+#include "cli/seek.h"
 #include "cli/session_private.h"
 
 void session_read_metadata(const char *text, int64_t *ret_offset_ns, enum abi *ret_abi)
@@ -47,41 +48,76 @@ static int take(
 	return r;
 }
 
-int session_run_file(struct session *session, struct error *err)
+/* One turn: what came next. 1: there may be more; 0: nobody reads any more. */
+static int turn(struct session *session, struct capture_reader *reader, int what,
+	const struct kes_record *records, size_t n, struct error *err)
 {
-	_cleanup_(capture_reader_free) struct capture_reader *reader = NULL;
-	const struct capture_info *info;
-	const struct kes_record *records;
-	enum abi abi = ABI_MAP_GPA_RANGE;
-	size_t n;
-	int r = capture_reader_open(&reader, session->options->file, err);
+	struct seeker *seeker = session->reader->seeker;
+	int r = 0;
 
-	if (r)
-		return r;
-	session_read_metadata(
-		capture_reader_metadata(reader), &session->style.realtime_offset_ns, &abi);
-	r = session_start(session, abi, err);
-	if (r)
-		return r;
-	while ((r = capture_reader_next(reader, &records, &n, err)) > 0) {
-		if (r == CAPTURE_STATE)
-			r = take_state(session, reader, err);
-		else
-			r = take(session, records, n, err);
-		if (r == -EPIPE)
-			return 0;
-		if (r && err->code == r)
-			return r;
-		if (r)
-			return error_set(err, r, "reading the capture failed: %s", strerror(-r));
+	if (what != CAPTURE_STATE)
+		r = take(session, records, n, err);
+	else if (!capture_reader_info(reader)->records) /* else the seeker has been there */
+		r = take_state(session, reader, err);
+	if (r == -EPIPE && seeker && seeker_is_wanted(seeker)) {
+		r = seeker_go(seeker, session, reader, err);
+		return r ? r : 1;
 	}
-	if (r < 0)
+	if (r == -EPIPE)
+		return 0;
+	if (r && err->code == r)
 		return r;
-	info = capture_reader_info(reader);
+	if (r)
+		return error_set(err, r, "reading the capture failed: %s", strerror(-r));
+	if (seeker)
+		seeker_pass(seeker, session, reader);
+	return 1;
+}
+
+static void close_file(struct session *session, const struct capture_reader *reader)
+{
+	const struct capture_info *info = capture_reader_info(reader);
+
 	session->incomplete = !info->ended;
 	session->damaged = info->state == CAPTURE_DAMAGED || info->records_lost;
 	snprintf(session->problem, sizeof(session->problem), "%s", info->problem);
 	if (session->reader->capture)
 		session->reader->capture(session->reader->context, reader);
-	return 0;
+}
+
+/* Makes the session, and goes to where the reader wants to begin. */
+static int open_file(struct session *session, struct capture_reader *reader, struct error *err)
+{
+	struct seeker *seeker = session->reader->seeker;
+	enum abi abi = ABI_MAP_GPA_RANGE;
+	int r;
+
+	session_read_metadata(
+		capture_reader_metadata(reader), &session->style.realtime_offset_ns, &abi);
+	r = session_start(session, abi, err);
+	if (r || !seeker)
+		return r;
+	seeker_look(seeker, reader);
+	return seeker_is_wanted(seeker) ? seeker_go(seeker, session, reader, err) : 0;
+}
+
+int session_run_file(struct session *session, struct error *err)
+{
+	_cleanup_(capture_reader_free) struct capture_reader *reader = NULL;
+	const struct kes_record *records;
+	size_t n;
+	int r = capture_reader_open(&reader, session->options->file, err);
+
+	if (!r)
+		r = open_file(session, reader, err);
+	if (r)
+		return r;
+	while ((r = capture_reader_next(reader, &records, &n, err)) > 0) {
+		r = turn(session, reader, r, records, n, err);
+		if (r <= 0)
+			return r;
+	}
+	if (!r)
+		close_file(session, reader);
+	return r;
 }

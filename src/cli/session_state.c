@@ -8,10 +8,10 @@
 #include "detect/state.h"
 #include "model/state.h"
 
-/* From measurement (bench/state.c): so many records are played again in a tenth of a second. */
-#define STATE_RECORDS 262144
-/* And states take at the most a part of the file's space. */
-#define STATE_SHARE 4
+/* From measurement (bench/state.c): so many records are played again in 30 ms. */
+#define STATE_RECORDS 131072
+/* And all states together are at the most half as large as all records. */
+#define STATE_SHARE 2
 
 /* ---- loading ---- */
 
@@ -119,23 +119,26 @@ static bool is_due(const struct session *session)
 	       capture_writer_bytes(w) - session->state.bytes >= STATE_SHARE * session->state.size;
 }
 
-void session_write_state(struct session *session)
+static void write_state(struct session *session)
 {
 	_cleanup_buffer_ struct buffer bytes = {};
 	struct capture_writer *w = session->writer;
+	uint64_t before = capture_writer_bytes(w);
 	struct error err = {};
-	uint64_t before;
 
-	if (!w || session->writer_failed || !is_due(session))
-		return;
 	session->state.records = capture_writer_records(w);
 	if (state_save(session->model, session->detect, &bytes))
 		return; /* without memory: the next one may do */
-	before = capture_writer_bytes(w);
 	if (capture_writer_state(w, model_now(session->model), bytes.bytes, bytes.size, &err)) {
 		session->writer_failed = true;
 		fprintf(stderr, "kvm-encstat: %s\n", err.text);
 	}
 	session->state.bytes = capture_writer_bytes(w);
 	session->state.size = session->state.bytes - before;
+}
+
+void session_write_state(struct session *session)
+{
+	if (session->writer && !session->writer_failed && is_due(session))
+		write_state(session);
 }

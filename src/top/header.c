@@ -2,6 +2,7 @@
 /* What is around each view: the host's figures above, keys or what is typed below. */
 #include <stdarg.h>
 #include <string.h>
+#include <sys/param.h> /* MIN */
 
 #include "base/cleanup.h"
 #include "base/escape.h"
@@ -77,7 +78,7 @@ static struct sums sum_up(const struct top *top)
 /* What the picture is of: live, held, or so far into a capture. */
 static void put_mode(struct top *top)
 {
-	char mode[48], time[24];
+	char mode[64], time[24];
 	const struct playback *p = &top->playback;
 	double seconds = (double)(top->now_ns - top->first_ns) / 1e9;
 
@@ -90,6 +91,12 @@ static void put_mode(struct top *top)
 	else
 		snprintf(mode, sizeof(mode), "+%.1fs %gx%s", seconds, p->speed,
 			top->held ? " HELD" : "");
+	if (top->since_ns) { /* rates and latencies of before are not known */
+		size_t n = strlen(mode);
+
+		snprintf(mode + n, sizeof(mode) - n, ", since +%.1fs",
+			(double)(top->since_ns - MIN(top->first_ns, top->since_ns)) / 1e9);
+	}
 	time_text(&top->style, top->now_ns, time);
 	time[8] = '\0'; /* seconds will do */
 	snprintf(top->message_mode, sizeof(top->message_mode), "%s  %s", top->now_ns ? time : "",

@@ -230,6 +230,29 @@ static uint64_t tick_vm(struct stats *s, struct vm_stats *v, double seconds)
 	return moves;
 }
 
+static int restore_vm(struct stats *s, const struct vm *vm)
+{
+	struct vm_stats *v = add(s, vm);
+
+	if (!v)
+		return -ENOMEM;
+	v->seen[0] = vm->totals.converted - vm->totals.to_private;
+	v->seen[1] = vm->totals.to_private;
+	totals_of(s, v, v->last);
+	return 0;
+}
+
+int stats_restore(struct stats *s)
+{
+	int r = 0;
+
+	s->now_ns = s->first_ns = model_now(s->model) ?: 1;
+	s->tick_ns = s->recent_ns = s->now_ns;
+	for (size_t i = 0; i < model_vm_count(s->model) && !r; i++)
+		r = restore_vm(s, model_vm(s->model, i));
+	return r;
+}
+
 /* Processes with several VMs have their counts in each of them: once is enough for the host. */
 static bool counts_for_host(const struct stats *s, size_t index)
 {

@@ -53,6 +53,10 @@ void stats_free(struct stats **stats);
 /* The model that the events come from, before its first event; what was there is forgotten. */
 void stats_watch(struct stats *stats, const struct model *model);
 
+/* The model is in the middle: its VMs are known by their totals, what they did when is not. -ENOMEM.
+ */
+int stats_restore(struct stats *stats);
+
 void stats_set_interval(struct stats *stats, uint64_t interval_ns);
 uint64_t stats_interval(const struct stats *stats);
 

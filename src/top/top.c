@@ -111,12 +111,27 @@ void top_watch(struct top *top, const struct model *model, const struct style *s
 	top->model = model;
 	top->style = *style;
 	top->style.ascii |= top->options.ascii;
-	top->now_ns = top->first_ns = 0;
+	top->now_ns = top->first_ns = top->since_ns = 0;
 	top->rows.n = 0;
 	top->rows_stale = top->stale = true;
 	top->playback.ended = false;
 	stats_watch(top->stats, model);
 	log_clear(top->log);
+}
+
+int top_restored(struct top *top, struct detect *detect, uint64_t first_ns)
+{
+	const struct finding *const *findings;
+	size_t n = 0;
+	int r = stats_restore(top->stats);
+
+	top->now_ns = top->since_ns = model_now(top->model);
+	top->first_ns = first_ns ? first_ns : top->now_ns;
+	findings = detect ? detect_findings(detect, &n) : NULL;
+	for (size_t i = 0; i < n && !r; i++)
+		r = top_finding(top, findings[i],
+			findings[i]->state == FINDING_ENDED ? PHASE_END : PHASE_UPDATE);
+	return r;
 }
 
 void top_unwatch(struct top *top)

@@ -44,6 +44,10 @@ void top_watch(struct top *top, const struct model *model, const struct style *s
 /* The model is no longer there; what was last taken of it can still be shown. */
 void top_unwatch(struct top *top);
 
+/* The model that is watched is in the middle: its past is what detect knows of it, and its totals.
+ * first_ns: when all began, if that is known. -ENOMEM. */
+int top_restored(struct top *top, struct detect *detect, uint64_t first_ns);
+
 int top_event(struct top *top, const struct event *event);
 int top_finding(struct top *top, const struct finding *finding, enum finding_phase phase);
 

@@ -50,6 +50,7 @@ struct top {
 	struct style style;
 	uint64_t now_ns; /* of the records */
 	uint64_t first_ns;
+	uint64_t since_ns; /* what was before is known by its totals only; 0: all was seen */
 	int colours; /* of the terminal */
 	struct top_cost cost;
 	enum policy_state policies;
@@ -65,7 +66,7 @@ struct top {
 	struct prompt_line prompt;
 	char message[256];
 	bool message_is_error;
-	char message_mode[80]; /* time and what it is of, for the first line */
+	char message_mode[96]; /* time and what it is of, for the first line */
 	char search[FILTER_TEXT];
 
 	/* the table */
