@@ -43,6 +43,15 @@ struct {
 	__type(value, u32);
 } slot_of SEC(".maps");
 
+/* struct kvm * -> who that was, for VMs of an earlier life */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, KES_MAX_VMS);
+	__type(key, u64);
+	__type(value, struct kes_known);
+} known_vms SEC(".maps");
+
 /* struct kvm_vcpu * -> what is known of it. Written only by the task that holds the vCPU's mutex.
  */
 struct {

@@ -104,6 +104,14 @@ static __always_inline void send_vm_new(
 	send_vm_info(vm, kvm, wake);
 }
 
+/* Who an earlier life of the C half knew there; NULL: nobody, or it was another VM. */
+static __always_inline const struct kes_known *vm_known(u64 kvm, s64 clock_offset)
+{
+	const struct kes_known *known = bpf_map_lookup_elem(&known_vms, &kvm);
+
+	return known && known->clock_offset == clock_offset ? known : NULL;
+}
+
 #define VM_LISTED (1 << 7) /* the inventory found it: its reader looks at the ring by itself */
 
 /* Gives kvm an id and says so to the C half. flags: KES_F_BORN, or VM_LISTED, or 0 for one found
@@ -111,6 +119,7 @@ static __always_inline void send_vm_new(
 static __noinline struct kes_vm_slot *vm_add(
 	u64 kvm, struct task_struct *task, u8 flags, u32 *ret_slot)
 {
+	const struct kes_known *known;
 	struct kes_host *h = the_host();
 	struct kes_vm_slot *vm;
 	u32 slot;
@@ -124,19 +133,20 @@ static __noinline struct kes_vm_slot *vm_add(
 		host_lost(KES_CAUSE_TABLE_FULL);
 		return NULL;
 	}
-	vm->seq = 0;
+	vm->clock_offset = vm_clock_offset(kvm);
+	known = vm_known(kvm, vm->clock_offset);
+	vm->seq = known ? known->seq : 0;
 	for (int i = 0; i < KES_CAUSE_MAX; i++)
-		vm->lost[i] = 0;
+		vm->lost[i] = known ? known->lost[i] : 0;
 	vm->memslots_generation = ~0ull;
 	vm->memslots_checked_ns = 0;
 	vm->told_vcpus = ~0u;
 	vm->has_attributes = 0;
 	vm->looked_empty = 0;
 	vm->calls = 0;
-	vm->clock_offset = vm_clock_offset(kvm);
 	vm->pid = BPF_CORE_READ(task, tgid);
 	vm->born = flags & KES_F_BORN;
-	vm->id = __sync_fetch_and_add(&h->vms, 1) + 1;
+	vm->id = known ? known->id : __sync_fetch_and_add(&h->vms, 1) + 1;
 	vm->kvm = kvm;
 	if (bpf_map_update_elem(&slot_of, &kvm, &slot, BPF_NOEXIST)) { /* another vCPU was first */
 		vm->id = 0;

@@ -88,6 +88,7 @@ enum kes_cause {
 	KES_CAUSE_UNATTRIBUTED = 2, /* an exit whose vCPU could not be proved, or not be read */
 	KES_CAUSE_COUNTS_FULL =
 		3, /* no room for one more counter: counts are short, no record is */
+	KES_CAUSE_UNWATCHED = 4, /* nobody watched: between two lives of the daemon */
 	KES_CAUSE_MAX,
 };
 
@@ -372,6 +373,15 @@ struct kes_vm_slot {
 	__u32 spare;
 	__u64 calls;   /* whose ATTRS_BEGIN was sent, and whose ATTRS was not yet */
 	__u64 seen_ns; /* when the last inventory found a file of it */
+};
+
+/* A VM that an earlier life of the C half knew: it goes on with its id and its numbers, if it is
+ * still the one at that address. Written before the programs are attached. */
+struct kes_known {
+	__s64 clock_offset;
+	__u64 seq; /* of its next record */
+	__u64 lost[KES_CAUSE_MAX];
+	__u32 id, spare;
 };
 
 enum kes_vcpu_state {

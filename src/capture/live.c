@@ -330,6 +330,9 @@ int live_new(struct live **ret, const struct live_options *options, struct error
 	r = live_tables_init(live);
 	if (r)
 		return error_set(err, r, "reading the ring failed: %s", strerror(-r));
+	r = live_resume(live, options);
+	if (r)
+		return error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r));
 	r = attach_all(live, err);
 	if (r)
 		return r;

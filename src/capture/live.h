@@ -12,10 +12,22 @@
 
 #include "base/error.h"
 #include "capture/source.h"
+#include "model/vm.h"
 
 #define LIVE_RING_DEFAULT (2u << 20) /* bytes */
 
 struct live;
+
+/* A VM that is watched, or was in an earlier life: who it is to the kernel, and how far its numbers
+ * have come. */
+struct live_known {
+	uint64_t kvm;         /* its struct kvm: only together with ... */
+	int64_t clock_offset; /* ... this; of one boot */
+	uint32_t id, pid;
+	uint64_t seq; /* of its next record */
+	uint64_t lost[KES_CAUSE_MAX];
+	const struct vm_counters *counters; /* NULL: not known */
+};
 
 struct live_options {
 	size_t ring_bytes;   /* rounded up to a power of two of pages; 0: LIVE_RING_DEFAULT */
@@ -25,6 +37,12 @@ struct live_options {
 	bool resident;       /* live_read_resident() will be called */
 	bool count_runs;     /* have the kernel count and time the programs' runs */
 	bool verbose;        /* libbpf's own words to stderr */
+	/* Those of an earlier life whose processes still live: they go on with their ids and
+	 * numbers, each with one loss of cause KES_CAUSE_UNWATCHED. */
+	const struct live_known *known;
+	size_t n_known;
+	uint32_t last_id;          /* that was given then: new VMs come after it */
+	const uint64_t *host_lost; /* [KES_CAUSE_MAX], of then; NULL: nothing */
 };
 
 enum hook_state {
@@ -76,6 +94,17 @@ int live_read_attributes(struct live *live, uint32_t vm, record_fn take, void *c
  * or its VMM is gone. -EAGAIN: not now. -ENOTSUP: not on this kernel, not asked for in the options,
  * or the VM has no such memory. */
 int live_read_resident(struct live *live, uint32_t vm, record_fn take, void *context);
+
+/* The VMs that are watched now, by what a later life may know them again; counters are not filled.
+ * *ret is the caller's to free. */
+int live_list(const struct live *live, struct live_known **ret, size_t *ret_n);
+
+/* The last id that was given to a VM. */
+uint32_t live_last_id(const struct live *live);
+
+/* A VM of an earlier life is not there any more: says so, as records. sent: sequence numbers that
+ * it used up; unwatched: its losses of that cause. */
+int live_tell_end(struct live *live, uint32_t vm, uint64_t sent, uint64_t unwatched);
 
 /* Whether KVM's modules are there, so that live_new() is worth trying: its device is registered
  * last. */

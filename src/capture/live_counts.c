@@ -17,7 +17,7 @@ struct counted {
 	struct kes_count_key key;
 	uint64_t total;
 	uint64_t now; /* while it is summed up */
-	bool waited; /* no VM was known for it, once */
+	bool waited;  /* no VM was known for it, once */
 };
 
 static int compare_owners(const void *a, const void *b)

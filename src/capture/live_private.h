@@ -3,7 +3,7 @@
  * Between the files of live: live.c (programs and hooks), live_probe.c (what the kernel has),
  * live_attributes.c (the host plane), live_tables.c (ring and VMs), live_ends.c (the end of VMs),
  * live_identity.c (names), live_counts.c (counters), live_host.c (the host itself), live_resident.c
- * (memory that is there twice).
+ * (memory that is there twice), live_resume.c (VMs of an earlier life).
  */
 #ifndef CAPTURE_LIVE_PRIVATE_H
 #define CAPTURE_LIVE_PRIVATE_H
@@ -112,6 +112,9 @@ int live_tell_time(record_fn take, void *context);
 /* live_attributes.c: changes of attributes are watched from here on, through hooks that were seen
  * firing. -ENOTSUP where none fires. */
 int live_hook_attributes(struct live *live);
+
+/* live_resume.c: what an earlier life knew, for the kernel half. */
+int live_resume(struct live *live, const struct live_options *options);
 
 /* live_resident.c: its program, or -errno: then there is none. */
 int live_resident_load(struct live *live);

@@ -14,7 +14,7 @@ static void on_watch(void *context, const struct model *model, const struct styl
 
 	daemon->model = model;
 	daemon->style = style;
-	daemon_metrics_watch(daemon);
+	daemon->detect = NULL; /* of another model, if there was one */
 }
 
 static void on_detectors(void *context, struct detect *detect)
@@ -22,6 +22,14 @@ static void on_detectors(void *context, struct detect *detect)
 	struct daemon *daemon = context;
 
 	daemon->detect = detect;
+	daemon_metrics_watch(daemon);
+}
+
+static void on_resume(void *context,
+	int (*load)(void *session, const void *bytes, size_t size, struct error *err),
+	void *session, struct live_options *options)
+{
+	daemon_state_resume(context, load, session, options);
 }
 
 static int on_event(void *context, const struct style *style, const struct event *event)
@@ -83,6 +91,7 @@ static void release(struct daemon *daemon)
 {
 	daemon_metrics_free(&daemon->metrics);
 	audit_free(&daemon->audit);
+	daemon_state_free(&daemon->state);
 	enforcer_free(&daemon->enforcer);
 	sd_event_unref(daemon->loop);
 	config_free(&daemon->config);
@@ -97,6 +106,8 @@ static int prepare(struct daemon *daemon, struct error *err)
 
 	if (!r)
 		r = daemon_lock(&daemon->lock, daemon->config->state_dir, err);
+	if (!r)
+		r = daemon_state_new(daemon, err);
 	if (!r)
 		r = daemon_metrics_new(daemon, err);
 	if (!r)
@@ -122,6 +133,7 @@ static int run(const struct options *given, struct error *err)
 		.finding = on_finding,
 		.findings = on_findings,
 		.records = on_records,
+		.resume = on_resume,
 		.start = on_start,
 		.turn = on_turn,
 		.reload = on_reload,

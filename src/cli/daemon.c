@@ -35,7 +35,10 @@ void daemon_records(struct daemon *daemon, const struct kes_record *records, siz
 
 int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, struct error *err)
 {
-	(void)err;
+	int r = daemon_state_start(daemon, err);
+
+	if (r)
+		return r;
 	daemon->pump = pump;
 	daemon->session = session;
 	daemon_enforce_start(daemon, pump, session);
@@ -98,6 +101,7 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 		return r;
 	daemon_metrics_turn(daemon);
 	daemon_audit_turn(daemon);
+	daemon_state_turn(daemon, now);
 	tell_status(daemon);
 	r = drop_privileges(daemon, err);
 	if (!r && !daemon->notify.ready)
@@ -108,6 +112,7 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 void daemon_stop(struct daemon *daemon)
 {
 	notify_stopping();
+	daemon_state_stop(daemon);
 	daemon_socket_free(&daemon->socket);
 	daemon_enforce_stop(daemon);
 	log_line(LOG_INFO, "the daemon ends");

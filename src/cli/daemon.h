@@ -31,6 +31,7 @@ struct daemon {
 	void *session;
 	struct daemon_socket *socket; /* NULL until the first turn */
 	struct daemon_metrics *metrics;
+	struct daemon_state *state;
 	struct enforcer enforcer;
 	bool armed;              /* what the policies deny is refused */
 	struct audit *audit;     /* NULL: none is kept */
@@ -128,6 +129,20 @@ void daemon_audit_armed(struct daemon *daemon);
 void daemon_audit_released(struct daemon *daemon, const char *why);
 /* what: "freeze", "release", "baseline"; vm: as it was named, NULL none. */
 void daemon_audit_changed(struct daemon *daemon, const char *what, const char *vm);
+
+/* ---- daemon_state.c ---- */
+
+int daemon_state_new(struct daemon *daemon, struct error *err);
+void daemon_state_free(struct daemon_state **state);
+/* Before the programs are loaded: begins from what the last life left, if it is of this boot. */
+void daemon_state_resume(struct daemon *daemon,
+	int (*load)(void *session, const void *bytes, size_t size, struct error *err),
+	void *session, struct live_options *options);
+/* All is watched: ends VMs of the last life that are not there any more. */
+int daemon_state_start(struct daemon *daemon, struct error *err);
+/* Saves it, if it is time to. */
+void daemon_state_turn(struct daemon *daemon, uint64_t now_ns);
+void daemon_state_stop(struct daemon *daemon);
 
 /* ---- daemon_lock.c ---- */
 

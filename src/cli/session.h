@@ -14,6 +14,7 @@ struct capture_reader;
 struct seeker;
 struct json_object;
 struct live;
+struct live_options;
 
 struct reader {
 	/* Called for each event; may be NULL. */
@@ -29,6 +30,11 @@ struct reader {
 	 */
 	int (*findings)(void *context, const struct style *style, const struct model *model,
 		struct detect *detect, struct error *err);
+	/* Live: before the programs are loaded. load() begins from a state of an earlier life, on
+	 * an error anew; options takes what else there is of it. May be NULL. */
+	void (*resume)(void *context,
+		int (*load)(void *session, const void *bytes, size_t size, struct error *err),
+		void *session, struct live_options *options);
 	/* Live: all is watched, and COMMAND is yet to be started. pump() takes in what has come. */
 	int (*start)(void *context, struct live *live, int (*pump)(void *session), void *session,
 		struct error *err);

@@ -339,6 +339,12 @@ static int wait_for_kvm(struct loop *loop, struct error *err)
 	return live_kvm_is_there() && !loop->stop;
 }
 
+/* For reader->resume(): what others' settings found is as good. */
+static int load_state(void *session, const void *bytes, size_t size, struct error *err)
+{
+	return session_load_state(session, bytes, size, STATE_AS_IT_IS, err);
+}
+
 /* Loads the programs, when there is a KVM to load them for. 1; 0: the time was over first. */
 static int start_live(struct loop *loop, struct error *err)
 {
@@ -350,8 +356,12 @@ static int start_live(struct loop *loop, struct error *err)
 		.resident = loop->session->reader->wants_resident,
 		.verbose = options->verbose,
 	};
-	int r = live_new(&loop->live, &live_options, err);
+	const struct reader *reader = loop->session->reader;
+	int r;
 
+	if (reader->resume)
+		reader->resume(reader->context, load_state, loop->session, &live_options);
+	r = live_new(&loop->live, &live_options, err);
 	if (r != -ENODEV || !may_wait(loop->session))
 		return r ? r : 1;
 	fputs("kvm-encstat: KVM is not there yet: waiting for its modules\n", stderr);
@@ -403,6 +413,10 @@ int session_run_live(struct session *session, struct error *err)
 	r = live_inventory(loop.live, session_take, session);
 	if (r && r != -ENOENT) /* that is a shortcoming, which is said below */
 		return error_set(err, r, "looking for VMs failed: %s", strerror(-r));
+	if (session->reader->resume) /* what it did not see is said before anything else is */
+		r = live_collect(loop.live, session_take, session);
+	if (r && r != -ENOENT)
+		return error_set(err, r, "reading the kernel's counts failed: %s", strerror(-r));
 	if (options->ring_bytes && options->ring_bytes != live_ring_bytes(loop.live))
 		fprintf(stderr,
 			"kvm-encstat: the ring has %zu bytes: the kernel takes powers of two of "

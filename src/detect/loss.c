@@ -14,13 +14,15 @@ static void on_event(struct watch *watch, void *state, const struct event *event
 	uint64_t more = event->lost - loss->last[event->cause];
 
 	loss->last[event->cause] = event->lost;
-	if (event->cause == KES_CAUSE_COUNTS_FULL) /* no record is missing */
+	/* No record is missing, or it is nobody's fault. */
+	if (event->cause == KES_CAUSE_COUNTS_FULL || event->cause == KES_CAUSE_UNWATCHED)
 		return;
 	f = watch_cases(watch, &detect_loss, event, 0, 0, more);
 	if (f && event->cause < FINDING_VALUES)
 		f->values[event->cause] += more;
 }
-_Static_assert(KES_CAUSE_MAX <= FINDING_VALUES, "a value for each cause");
+_Static_assert(KES_CAUSE_MAX - 1 <= FINDING_VALUES && KES_CAUSE_UNWATCHED == KES_CAUSE_MAX - 1,
+	"a value for each cause that counts");
 
 static void code_state(struct codec *codec, void *state)
 {
@@ -34,7 +36,7 @@ static void describe(const struct finding *f, char *text, size_t size)
 	const char *separator = ": ";
 
 	say(text, size, "%llu records were lost", (unsigned long long)f->count);
-	for (uint32_t i = 0; i < KES_CAUSE_MAX; i++) {
+	for (uint32_t i = 0; i < KES_CAUSE_UNWATCHED; i++) {
 		if (!f->values[i])
 			continue;
 		say(text, size, "%s%llu %s", separator, (unsigned long long)f->values[i],

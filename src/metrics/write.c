@@ -37,6 +37,7 @@ const char *lost_name(unsigned int cause)
 		[KES_CAUSE_TABLE_FULL] = "table_full",
 		[KES_CAUSE_UNATTRIBUTED] = "unattributed",
 		[KES_CAUSE_COUNTS_FULL] = "counts_full",
+		[KES_CAUSE_UNWATCHED] = "unwatched",
 		[LOST_GAP] = "gap",
 	};
 	_Static_assert(ARRAY_SIZE(names) == LOST_CAUSES, "a name for each cause");

@@ -80,6 +80,7 @@ const char *cause_name(uint32_t cause)
 		[KES_CAUSE_TABLE_FULL] = "kernel table full",
 		[KES_CAUSE_UNATTRIBUTED] = "vCPU not proved or not readable",
 		[KES_CAUSE_COUNTS_FULL] = "counter table full",
+		[KES_CAUSE_UNWATCHED] = "nobody watched",
 	};
 	_Static_assert(ARRAY_SIZE(names) == KES_CAUSE_MAX, "a name for each cause");
 
