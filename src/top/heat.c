@@ -64,6 +64,12 @@ static void forget_guest(struct heat *heat, uint64_t now_ns)
 	heat->reset_ns = now_ns;
 }
 
+void heat_lost(struct heat *heat, uint64_t now_ns)
+{
+	for (int i = 0; i < PLANES; i++)
+		heat->forgotten_ns[i] = now_ns;
+}
+
 void heat_event(struct heat *heat, const struct event *event)
 {
 	struct heat_mark mark = {
@@ -93,6 +99,12 @@ void heat_event(struct heat *heat, const struct event *event)
 	case EVENT_RESET:
 		forget_guest(heat, event->now_ns);
 		return;
+	case EVENT_READING: /* what it was taken for before may have been wrong */
+		heat->forgotten_ns[PLANE_HOST] = event->now_ns;
+		return;
+	case EVENT_LOSS:
+		heat_lost(heat, event->now_ns);
+		return;
 	default:
 		return;
 	}
@@ -109,6 +121,7 @@ const struct heat_mark *heat_last(
 		const struct heat_mark *mark = &heat->marks[i];
 
 		if (mark->npages && mark->plane == plane &&
+			mark->last_ns > heat->forgotten_ns[plane] &&
 			ranges_overlap(mark->gfn, mark->npages, gfn, npages) &&
 			(!last || mark->last_ns > last->last_ns))
 			last = mark;

@@ -8,7 +8,7 @@
 
 #include "model/event.h"
 
-#define HEAT_WAYS  4
+#define HEAT_WAYS  8
 #define HEAT_SETS  64 /* a power of two */
 #define HEAT_MARKS (HEAT_SETS * HEAT_WAYS)
 
@@ -23,14 +23,17 @@ struct heat_mark {
 struct heat {
 	struct heat_mark marks[HEAT_MARKS]; /* by gfn, in sets */
 	struct heat_mark *newest[PLANES];
-	uint64_t forgotten_ns[PLANES]; /* the latest one that made room; 0: none did */
+	uint64_t forgotten_ns[PLANES]; /* changes up to then may not be here; 0: all are */
 	uint64_t reset_ns;             /* the VM was: the guest plane began anew */
 };
 
 /* Allocates nothing, and takes the same time for all events. */
 void heat_event(struct heat *heat, const struct event *event);
 
-/* The latest change of any of these frames on a plane; NULL: none that is kept. */
+/* Records were lost, some of them this VM's perhaps. */
+void heat_lost(struct heat *heat, uint64_t now_ns);
+
+/* The latest change of any of these frames on a plane; NULL: there was none since forgotten_ns. */
 const struct heat_mark *heat_last(
 	const struct heat *heat, enum plane plane, uint64_t gfn, uint64_t npages);
 

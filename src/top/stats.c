@@ -345,14 +345,16 @@ static void pass_time(struct stats *s, const struct event *event)
 
 static int heat_up(struct vm_stats *v, const struct event *event)
 {
-	if (event->kind != EVENT_CONVERTED && event->kind != EVENT_NO_ANSWER &&
-		event->kind != EVENT_ATTRIBUTES && event->kind != EVENT_RESET)
-		return 0;
-	if (!v->heat)
+	bool moves = event->kind == EVENT_CONVERTED || event->kind == EVENT_NO_ANSWER ||
+		     event->kind == EVENT_ATTRIBUTES || event->kind == EVENT_RESET;
+
+	if (!v->heat && moves) {
 		v->heat = calloc(1, sizeof(*v->heat));
-	if (!v->heat)
-		return -ENOMEM;
-	heat_event(v->heat, event);
+		if (!v->heat)
+			return -ENOMEM;
+	}
+	if (v->heat)
+		heat_event(v->heat, event);
 	return 0;
 }
 
@@ -361,8 +363,12 @@ int stats_event(struct stats *s, const struct event *event)
 	struct vm_stats *v;
 
 	pass_time(s, event);
-	if (!event->vm)
+	if (!event->vm) {
+		for (size_t i = 0; event->kind == EVENT_LOSS && i < s->n; i++)
+			if (s->vms[i]->heat)
+				heat_lost(s->vms[i]->heat, event->now_ns);
 		return 0;
+	}
 	if (event->kind == EVENT_FORGOTTEN) {
 		forget(s, event->vm->id);
 		return 0;

@@ -53,7 +53,8 @@ void stats_free(struct stats **stats);
 /* The model that the events come from, before its first event; what was there is forgotten. */
 void stats_watch(struct stats *stats, const struct model *model);
 
-/* The model is in the middle: its VMs are known by their totals, what they did when is not. -ENOMEM.
+/* The model is in the middle: its VMs are known by their totals, what they did when is not.
+ * -ENOMEM.
  */
 int stats_restore(struct stats *stats);
 

@@ -51,7 +51,7 @@ struct top {
 	uint64_t now_ns; /* of the records */
 	uint64_t first_ns;
 	uint64_t since_ns; /* what was before is known by its totals only; 0: all was seen */
-	int colours; /* of the terminal */
+	int colours;       /* of the terminal */
 	struct top_cost cost;
 	enum policy_state policies;
 	char policies_why[128];

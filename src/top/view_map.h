@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Between the parts of the view of a VM's page map: its cells (view_cells.c), their legend
- * (view_legend.c), and what is said around them (view_map.c). */
+ * (view_legend.c), what is under the cursor (view_under.c), and what is said around them
+ * (view_map.c). */
 #ifndef TOP_VIEW_MAP_H
 #define TOP_VIEW_MAP_H
 
@@ -24,6 +25,9 @@ static inline unsigned int map_cell_width(const struct map_view *view)
 
 /* The map, fitted into its area. 0, or why it could not be. */
 int draw_map(struct map_view *view);
+
+/* What is under its cursor, in two lines or in one. */
+void draw_under(const struct map_view *view, struct area area);
 
 /* What the map's signs mean, as far as the area goes. */
 void draw_legend(const struct map_view *view, struct area area);

@@ -112,7 +112,7 @@ static void test_last_change(void **state)
 	bench_time(&b, 2000000000);
 	free(bench_draw(&b, 132, 43, false));
 	bench_press(&b, "\n");
-	assert_true(bench_shows(&b, "last change none was seen since "));
+	assert_true(bench_shows(&b, "no change was seen since "));
 	bench_press(&b, "g100000\n");
 	assert_true(bench_shows(&b, "to shared 2.0s ago"));
 	assert_true(bench_shows(&b, "by a request of vCPU 0"));
@@ -125,7 +125,7 @@ static void test_last_change(void **state)
 	assert_true(bench_shows(&b, "[0x10f000, 0x110000) 4K  shared"));
 	bench_press(&b, "l");
 	assert_true(bench_shows(&b, "[0x110000, 0x111000) 4K  private"));
-	assert_true(bench_shows(&b, "last change none was seen since "));
+	assert_true(bench_shows(&b, "no change was seen since "));
 	bench_press(&b, "g9f000\n");
 	assert_true(bench_shows(&b, "sacred: the first 640 KiB"));
 	bench_press(&b, "0");
