@@ -2,6 +2,7 @@
 #include "capture/file_marks.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,15 +26,6 @@ static int add(struct file_marks *marks, const struct file_block *block, uint64_
 	return 0;
 }
 
-static void count(struct file_marks *marks, const struct file_block *block)
-{
-	if (!marks->records || block->first_ts_ns < marks->first_ts_ns)
-		marks->first_ts_ns = block->first_ts_ns;
-	if (block->last_ts_ns > marks->last_ts_ns)
-		marks->last_ts_ns = block->last_ts_ns;
-	marks->records += block->count;
-}
-
 static bool is_good(const struct file_block *block)
 {
 	return block->magic == FILE_BLOCK_MAGIC &&
@@ -52,15 +44,10 @@ int file_marks_scan(struct file_marks *marks, int fd, uint64_t offset)
 
 		if (n < 0)
 			return -errno;
-		marks->whole = n == 0;
-		if (n != sizeof(block) || !is_good(&block))
+		if (n != sizeof(block) || !is_good(&block) || block.type == FILE_END)
 			return 0;
-		if (block.type == FILE_END) {
-			marks->whole = true;
-			return 0;
-		}
 		if (block.type == FILE_RECORDS)
-			count(marks, &block);
+			marks->records += block.count;
 		if (block.type == FILE_STATE && !pieces)
 			r = add(marks, &block, offset);
 		if (r)

@@ -4,10 +4,8 @@
 #ifndef CAPTURE_FILE_MARKS_H
 #define CAPTURE_FILE_MARKS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 /* A block that is a state, or the first piece of one. */
 struct capture_mark {
@@ -20,13 +18,12 @@ struct capture_mark {
 struct file_marks {
 	struct capture_mark *list; /* in order */
 	size_t n, size;
-	uint64_t records;                 /* of all blocks that were seen */
-	uint64_t first_ts_ns, last_ts_ns; /* their lowest and highest time; 0: there are none */
-	bool whole; /* it was seen to the end: of the file, or that which END marks */
+	uint64_t records; /* of all blocks that were seen */
 };
 
-/* Looks from a block on, whose header lies at `offset`, as far as headers are good.
- * Zero-initialized marks. -ENOMEM, -ESPIPE for what is no file, or another errno of reading. */
+/* Looks from a block on, whose header lies at `offset`, as far as headers are good, and not behind
+ * END. Zero-initialized marks. -ENOMEM, -ESPIPE for what is no file, or another errno of reading.
+ */
 int file_marks_scan(struct file_marks *marks, int fd, uint64_t offset);
 
 void file_marks_free(struct file_marks *marks);

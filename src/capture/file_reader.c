@@ -175,6 +175,10 @@ static int take_state(struct capture_reader *r, const struct file_block *block, 
 	const char *why = NULL;
 	int k = 0;
 
+	if (r->fresh && r->stream.gap && !r->state.open) { /* its first piece may be gone */
+		file_stream_drop(&r->stream, block, "it may be the rest of a state");
+		return 0;
+	}
 	if (r->fresh)
 		k = file_pieces_add(
 			&r->state, r->zstd, block, file_stream_payload(&r->stream), &why);

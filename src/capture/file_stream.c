@@ -244,6 +244,10 @@ int file_stream_seek(
 	s->info.records = records;
 	s->info.records_lost = 0;
 	s->info.ended = false;
+	if (!s->damaged) { /* else that stays said */
+		s->info.problem[0] = '\0';
+		s->info.bytes_dropped = s->info.blocks_skipped = 0;
+	}
 	return 0;
 }
 

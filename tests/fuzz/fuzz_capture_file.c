@@ -37,6 +37,34 @@ static void check_info(const struct capture_info *info, uint64_t records, size_t
 	CHECK(info->state != CAPTURE_COMPLETE || (info->bytes_dropped == 0 && !info->records_lost));
 }
 
+static void read_state(const struct capture_reader *r)
+{
+	size_t size;
+	const unsigned char *bytes = capture_reader_state(r, &size);
+
+	CHECK(size > 0 && size <= FILE_STATE_MAX);
+	for (size_t i = 0; i < size; i++)
+		sum += bytes[i];
+}
+
+/* From each place where it may begin, one step. */
+static void read_marks(struct capture_reader *r)
+{
+	const struct file_marks *marks = capture_reader_marks(r);
+	const struct kes_record *records;
+	struct error err;
+	size_t n;
+
+	CHECK(marks);
+	for (size_t i = 0; i < marks->n && i < 16; i++) {
+		CHECK(!i || marks->list[i - 1].offset < marks->list[i].offset);
+		CHECK(capture_reader_seek(r, &marks->list[i], &err) == 0);
+		if (capture_reader_next(r, &records, &n, &err) == CAPTURE_STATE)
+			read_state(r);
+	}
+	CHECK(capture_reader_seek(r, NULL, &err) == 0);
+}
+
 static void read_capture(const char *path, size_t size)
 {
 	_cleanup_(capture_reader_free) struct capture_reader *r = NULL;
@@ -51,10 +79,13 @@ static void read_capture(const char *path, size_t size)
 		return;
 	}
 	CHECK(capture_reader_metadata(r));
+	read_marks(r);
 	while ((k = capture_reader_next(r, &records, &n, &err)) > 0) {
 		const unsigned char *bytes = (const unsigned char *)records;
 
-		CHECK(n > 0 && n <= FILE_BLOCK_RECORDS);
+		CHECK(k == CAPTURE_STATE ? n == 0 && !total : n > 0 && n <= FILE_BLOCK_RECORDS);
+		if (k == CAPTURE_STATE)
+			read_state(r);
 		for (size_t i = 0; i < n * sizeof(*records); i++)
 			sum += bytes[i];
 		total += n;
