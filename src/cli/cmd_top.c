@@ -37,6 +37,7 @@ struct run {
 	struct screen *screen; /* NULL: batch mode */
 	struct cells cells;
 	struct top_meter meter;
+	struct live *live; /* NULL: of a capture, or the daemon's */
 	uint64_t drawn_ns;
 	bool started, quit;
 
@@ -174,7 +175,7 @@ static int look(struct run *run, struct error *err)
 		pressed = true;
 	}
 	run->quit |= screen_is_over(run->screen);
-	if (top_meter_read(&run->meter, &cost))
+	if (top_meter_read(&run->meter, run->live, &cost))
 		top_set_cost(run->top, &cost);
 	if (pressed || (top_is_stale(run->top) && clock_now_ns() - run->drawn_ns >= DRAW_NS))
 		r = draw(run);
@@ -263,8 +264,21 @@ static void stop(void *context)
 {
 	struct run *run = context;
 
+	run->live = NULL;
 	if (run->screen)
 		screen_stop(run->screen);
+}
+
+static int start(void *context, struct live *live, int (*pump)(void *), void *session,
+	struct error *err)
+{
+	struct run *run = context;
+
+	(void)pump;
+	(void)session;
+	(void)err;
+	run->live = live;
+	return 0;
 }
 
 /* ---- a capture ---- */
@@ -446,8 +460,11 @@ static int play(struct run *run, struct error *err)
 	};
 	int status;
 
-	if (run->screen)
+	if (run->screen) {
+		reader.start = start;
+		reader.count_runs = !run->options->no_kernel_stats;
 		reader.input_fd = screen_fd(run->screen);
+	}
 	if (run->screen && run->options->file) {
 		if (seeker_new(&run->seeker, 0)) {
 			error_set(err, -ENOMEM, "out of memory");

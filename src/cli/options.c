@@ -258,6 +258,7 @@ FLAG(set_direct, direct)
 FLAG(set_once, once)
 FLAG(set_batch, batch)
 FLAG(set_actions, allow_actions)
+FLAG(set_no_kernel_stats, no_kernel_stats)
 
 WORD(set_textfile, textfile)
 FLAG(set_plain, plain)
@@ -371,6 +372,8 @@ static const struct row {
 	{OPT_TOP, 0, "from", "FILE", "play a capture, instead of what goes on", set_capture},
 	{OPT_TOP, 0, "speed", "SPEED", "of a capture: 10x, or step (S plays an interval)",
 		set_speed},
+	{OPT_TOP, 0, "no-kernel-stats", NULL, "do not have the kernel time its programs",
+		set_no_kernel_stats},
 	{OPT_TOP, 0, "allow-actions", NULL, "keys that freeze and release VMs, after a question",
 		set_actions},
 	{OPT_METRICS, 0, "textfile", "PATH",

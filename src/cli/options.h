@@ -67,7 +67,7 @@ struct options {
 	size_t ring_bytes; /* 0: not given */
 	const char *interval, *filter, *sort, *columns, *theme, *speed,
 		*samples; /* NULL: not given */
-	bool once, batch, allow_actions;
+	bool once, batch, allow_actions, no_kernel_stats;
 	const char *to[2]; /* where the audit log goes: "journal", "file:PATH" */
 	size_t n_to;
 	bool full;                                         /* all conversions, one by one */

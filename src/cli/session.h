@@ -64,6 +64,7 @@ struct reader {
 	void *context;
 	const struct settings *settings; /* detectors'; NULL: as session_settings() has them */
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
+	bool count_runs;     /* live: the kernel times the programs' runs, see live_hooks() */
 	bool wants_resident; /* live: looks for memory that is there twice, now and then */
 	bool hook_now; /* live: hooks all at once: a VM comes that has to be seen from birth */
 	bool at_once;  /* socket: what the daemon knows is all that is asked for, where no duration

@@ -353,6 +353,7 @@ static int start_live(struct loop *loop, struct error *err)
 		.ring_bytes = options->ring_bytes,
 		.no_trampolines = options->no_trampolines,
 		.hook_now = options->command || loop->session->reader->hook_now,
+		.count_runs = loop->session->reader->count_runs,
 		.resident = loop->session->reader->wants_resident,
 		.verbose = options->verbose,
 	};

@@ -29,9 +29,27 @@ static double resident_bytes(void)
 	return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
-bool top_meter_read(struct top_meter *meter, struct top_cost *ret)
+struct runs {
+	uint64_t n, ns;
+};
+
+static struct runs runs_of(struct live *live)
+{
+	struct runs runs = {};
+	size_t n = 0;
+	const struct hook *hooks = live && live_counts_runs(live) ? live_hooks(live, &n) : NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		runs.n += hooks[i].runs;
+		runs.ns += hooks[i].run_ns;
+	}
+	return runs;
+}
+
+bool top_meter_read(struct top_meter *meter, struct live *live, struct top_cost *ret)
 {
 	uint64_t now = clock_now_ns(), cpu;
+	struct runs runs;
 
 	if (meter->at_ns && now - meter->at_ns < EVERY_NS)
 		return false;
@@ -40,6 +58,10 @@ bool top_meter_read(struct top_meter *meter, struct top_cost *ret)
 	if (meter->at_ns)
 		ret->cpu_percent =
 			100.0 * (double)(cpu - meter->cpu_ns) / (double)(now - meter->at_ns);
-	*meter = (struct top_meter){now, cpu};
+	runs = runs_of(live);
+	if (meter->at_ns && runs.n > meter->runs && runs.ns >= meter->run_ns)
+		ret->ns_per_event =
+			(double)(runs.ns - meter->run_ns) / (double)(runs.n - meter->runs);
+	*meter = (struct top_meter){now, cpu, runs.n, runs.ns};
 	return true;
 }
