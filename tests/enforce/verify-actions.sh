@@ -14,6 +14,7 @@ verify_actions() {
 refused 7; would have been refused 11
 refused 20; would have been refused 11; FROZEN since
 refused 20; would have been refused 11' "$(cat "$out/acted.said")"
+	matches "$(name 'actions: what a run of the programs takes is on the screen')" "$(tr -d '\0' <"$out/acted.screen")" 'per event'
 	for when in 'enforced enforce 7' 'monitored monitor 7' 'frozen frozen 20'; do
 		equal "$(name "actions: top --json says so: ${when% *}")" "${when#* }" \
 			"$(jq -r '"\(.policy) \(.totals.vetoed)"' "$out/acted.${when%% *}")"
