@@ -121,6 +121,10 @@ $(B)/tests/counted: $(COUNTED_SOURCES) $(wildcard tests/counted/*.h) $(B)/tests/
 $(B)/tests/serve $(B)/tests/clients: $(B)/tests/%: tests/socket/%.c $(filter-out $(B)/src/cli/%,$(OBJECTS))
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(CFLAGS) $< $(filter-out $(B)/src/cli/%,$(OBJECTS)) -pthread $(LIBS) -o $@
 
+# The daemon's socket and metrics, without a kernel.
+$(B)/tests/stage: tests/metrics/stage.c $(B)/sanitized/libkes.a
+	$(call say,TEST,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(SANITIZE) $< $(B)/sanitized/libkes.a $(LIBS) -o $@
+
 GUEST_SOURCES := $(wildcard tests/guest/*.c tests/guest/*.S)
 
 $(B)/tests/guest: $(GUEST_SOURCES) $(wildcard tests/guest/*.h) include/kvm_abi.h | packages
@@ -141,7 +145,7 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJECTS)
 		-fsanitize=fuzzer $< $(FUZZ_OBJECTS) $(LIBS) -o $@
 
 fuzzers: $(FUZZERS)
-unit: $(UNIT_TESTS) $(B)/tests/verdict $(B)/tests/counted $(B)/tests/serve $(B)/tests/clients
+unit: $(UNIT_TESTS) $(B)/tests/verdict $(B)/tests/counted $(B)/tests/serve $(B)/tests/clients $(B)/tests/stage
 guest: $(B)/tests/guest
 
 check: deps

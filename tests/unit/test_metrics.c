@@ -5,6 +5,7 @@
 /* after the above */
 #include "base/escape.h"
 #include "base/utf8.h"
+#include "metrics/exchange.h"
 
 static uint64_t next_random(void)
 {
@@ -349,6 +350,84 @@ static void test_detail(void **state)
 	}
 }
 
+/* ---- the older format ---- */
+
+static void test_negotiation(void **state)
+{
+	static const struct {
+		const char *accept;
+		enum metrics_format want;
+	} cases[] = {
+		{NULL, METRICS_TEXT},
+		{"", METRICS_TEXT},
+		{"*/*", METRICS_TEXT},
+		{"text/plain", METRICS_TEXT},
+		{"application/openmetrics-text", METRICS_OPENMETRICS},
+		{"Application/OpenMetrics-Text; version=1.0.0", METRICS_OPENMETRICS},
+		/* what Prometheus 2.42 sends */
+		{"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version="
+		 "0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+			METRICS_OPENMETRICS},
+		{"application/openmetrics-text;q=0", METRICS_TEXT},
+		{"application/openmetrics-text;q=0.000", METRICS_TEXT},
+		{"application/openmetrics-text; q=0.4, text/plain; q=0.5", METRICS_TEXT},
+		{"text/plain;q=0.5,application/openmetrics-text;q=0.5", METRICS_OPENMETRICS},
+		{"text/plain,application/openmetrics-text;q=0.999", METRICS_TEXT},
+		{"application/openmetrics-text2", METRICS_TEXT},
+		{"application/openmetrics-text;q=", METRICS_TEXT},
+		{"application/openmetrics-text;q=x,;,,", METRICS_TEXT},
+		{"text/html, ,application/openmetrics-text;q=1.0", METRICS_OPENMETRICS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(metrics_negotiate(cases[i].accept), cases[i].want);
+}
+
+/* What the exporter makes of one format is the other. */
+static void test_downgrade(void **state)
+{
+	_cleanup_(text_free) struct text text = {};
+	struct metrics_bench m;
+
+	(void)state;
+	metrics_start(&m, METRICS_FULL, 2);
+	for (uint32_t vm = 1; vm <= 3; vm++) {
+		metrics_vm(&m, vm, KES_VM_SNP);
+		metrics_convert(&m, vm, 7, false, vm == 2 ? -22 : 0, 5000);
+	}
+	metrics_text(&m, METRICS_OPENMETRICS);
+	metrics_downgrade(&text, m.text, m.size);
+	text_put(&text, "", 1);
+	assert_string_equal(text.bytes, metrics_text(&m, METRICS_TEXT));
+	metrics_stop(&m);
+}
+
+/* A text that would be too long has less of each VM, and says so. */
+static void test_reduced(void **state)
+{
+	struct metrics_bench m;
+	size_t max_bytes = 0;
+
+	(void)state;
+	metrics_start(&m, METRICS_FULL, 10);
+	for (uint32_t vm = 1; vm <= 5; vm++)
+		metrics_vm(&m, vm, KES_VM_SNP);
+	for (int detail = METRICS_FULL; detail >= METRICS_HOST; detail--) {
+		const struct metrics_options options = {METRICS_FULL, 10, max_bytes};
+
+		metrics_set_options(m.metrics, &options);
+		metrics_text(&m, METRICS_OPENMETRICS);
+		assert_true(!strstr(m.text, "vm_info{") == (detail < METRICS_BASIC));
+		assert_true(!strstr(m.text, "answer_seconds") == (detail < METRICS_FULL));
+		assert_true(metrics_sum(m.text, "kvm_encstat_detail_reduced", NULL, NULL, NULL) ==
+			    (detail < METRICS_FULL));
+		assert_true(ends_with(m.text, "\n# EOF\n"));
+		max_bytes = m.size - 1; /* it just does not fit any more */
+	}
+	metrics_stop(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +439,9 @@ int main(void)
 		cmocka_unit_test(test_other),
 		cmocka_unit_test(test_ended),
 		cmocka_unit_test(test_detail),
+		cmocka_unit_test(test_negotiation),
+		cmocka_unit_test(test_downgrade),
+		cmocka_unit_test(test_reduced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
