@@ -46,4 +46,8 @@ void http_stop(struct MHD_Daemon **http);
 /* listen.c: ADDRESS:PORT, [ADDRESS]:PORT, or unix:PATH. A socket that listens, the caller's. */
 int listen_on(int *ret, const char *where, struct error *err);
 
+/* Where it listens, in the same form: port 0 has become a free one. */
+#define LISTEN_NAME_SIZE 144
+void listen_name(int fd, char name[LISTEN_NAME_SIZE]);
+
 #endif

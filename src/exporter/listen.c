@@ -104,3 +104,21 @@ int listen_on(int *ret, const char *where, struct error *err)
 	freeaddrinfo(found);
 	return r ? failed(where, r, err) : 0;
 }
+
+void listen_name(int fd, char name[LISTEN_NAME_SIZE])
+{
+	struct sockaddr_storage address = {};
+	char host[64] = "?", port[8] = "?";
+	socklen_t size = sizeof(address);
+
+	getsockname(fd, (struct sockaddr *)&address, &size);
+	if (address.ss_family == AF_UNIX) {
+		snprintf(name, LISTEN_NAME_SIZE, "unix:%s",
+			((const struct sockaddr_un *)&address)->sun_path);
+		return;
+	}
+	getnameinfo((struct sockaddr *)&address, size, host, sizeof(host), port, sizeof(port),
+		NI_NUMERICHOST | NI_NUMERICSERV);
+	snprintf(name, LISTEN_NAME_SIZE, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host,
+		port);
+}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "exporter/exporter.h"
 #include "service/client.h"
 
@@ -95,6 +96,7 @@ static int run(const struct arguments *arguments, struct error *err)
 	};
 	_cleanup_(http_stop) struct MHD_Daemon *http = NULL;
 	_cleanup_close_ int fd = -1;
+	char name[LISTEN_NAME_SIZE], shown[ESCAPED_SIZE(LISTEN_NAME_SIZE)];
 	sigset_t signals;
 	int r;
 
@@ -108,8 +110,9 @@ static int run(const struct arguments *arguments, struct error *err)
 		r = http_start(&http, &exporter, fd, err);
 	if (r)
 		return r;
-	TAKE_FD(fd); /* the server's */
-	fprintf(stderr, "kvm-encstat-exporter: listening on %s\n", arguments->listen);
+	listen_name(TAKE_FD(fd), name); /* the server's */
+	fprintf(stderr, "kvm-encstat-exporter: listening on %s\n",
+		escape(name, shown, sizeof(shown)));
 	wait_for_end(&signals);
 	http_stop(&http);
 	text_free(&exporter.text);
