@@ -11,6 +11,8 @@
 static const char *const tree_names[] = {"none", "cgroup", "user"};
 _Static_assert(ARRAY_SIZE(tree_names) == TREES, "a name for each tree");
 static const char *const order_names[] = {"rising", "falling"};
+static const char *const map_names[] = {"rows", "hilbert"};
+_Static_assert(ARRAY_SIZE(map_names) == LAYOUT_KINDS, "a name for each layout");
 
 void top_settings_init(struct top_settings *settings)
 {
@@ -122,6 +124,17 @@ static int read_tree(void *context, const struct yaml_node *node, struct error *
 	return r;
 }
 
+static int read_map(void *context, const struct yaml_node *node, struct error *err)
+{
+	struct top_settings *s = context;
+	size_t which;
+	int r = yaml_choose(node, "layout of maps", map_names, LAYOUT_KINDS, &which, err);
+
+	if (!r)
+		s->map = (enum layout_kind)which;
+	return r;
+}
+
 static int read_ended(void *context, const struct yaml_node *node, struct error *err)
 {
 	struct top_settings *s = context;
@@ -137,6 +150,7 @@ static const struct yaml_field fields[] = {
 	{"columns", read_columns, false},
 	{"filter", read_filter, false},
 	{"tree", read_tree, false},
+	{"map", read_map, false},
 	{"ended", read_ended, false},
 };
 
@@ -224,5 +238,6 @@ void top_settings_write(FILE *out, const struct top_settings *s)
 		write_quoted(out, s->filter);
 		putc('\n', out);
 	}
-	fprintf(out, "tree: %s\nended: %s\n", tree_names[s->tree], s->ended ? "yes" : "no");
+	fprintf(out, "tree: %s\nmap: %s\nended: %s\n", tree_names[s->tree], map_names[s->map],
+		s->ended ? "yes" : "no");
 }

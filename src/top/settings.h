@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "picture/layout.h"
 #include "top/columns.h"
 #include "top/filter.h"
 #include "top/theme.h"
@@ -31,6 +32,7 @@ struct top_settings {
 	struct column_set columns; /* none: not said */
 	char filter[FILTER_TEXT];  /* one that filter_parse() takes */
 	enum tree tree;
+	enum layout_kind map;
 	bool ended; /* VMs that ended are shown */
 };
 

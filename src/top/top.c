@@ -33,6 +33,7 @@ static void take_settings(struct top *top, const struct top_settings *settings)
 		top->falling = settings->falling;
 	}
 	top->tree = settings->tree;
+	top->map.kind = settings->map;
 	top->ended |= settings->ended;
 	if (!filter_parse(&top->filter, settings->filter, &err))
 		snprintf(top->filter_text, sizeof(top->filter_text), "%s", settings->filter);
@@ -300,6 +301,7 @@ void top_get_settings(const struct top *top, struct top_settings *ret)
 		ret->columns = top->columns;
 	snprintf(ret->filter, sizeof(ret->filter), "%s", top->filter.n ? top->filter_text : "");
 	ret->tree = top->tree;
+	ret->map = top->map.kind;
 	if (!top->options.file) /* of a capture they always are */
 		ret->ended = top->ended;
 }

@@ -20,7 +20,8 @@ static void check(const struct top_settings *s)
 
 	require(!s->interval_ns ||
 		(s->interval_ns >= INTERVAL_MIN_NS && s->interval_ns <= INTERVAL_MAX_NS));
-	require(s->theme <= THEMES && s->tree < TREES && s->columns.n <= COLUMNS_MAX);
+	require(s->theme <= THEMES && s->tree < TREES && s->map < LAYOUT_KINDS &&
+		s->columns.n <= COLUMNS_MAX);
 	for (size_t i = 0; i < s->columns.n; i++)
 		require(column_find(s->columns.columns[i]->id) == s->columns.columns[i]);
 	require(!filter_parse(&filter, s->filter, &err));

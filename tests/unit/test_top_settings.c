@@ -120,6 +120,7 @@ static void test_round_trip(void **state)
 			s.columns.columns[s.columns.n++] = &columns[(seed >> c) % n_columns];
 		s.columns.chosen = s.columns.n;
 		s.tree = (enum tree)((seed >> 24) % TREES);
+		s.map = (enum layout_kind)((seed >> 29) % LAYOUT_KINDS);
 		s.ended = seed >> 28 & 1;
 		snprintf(s.filter, sizeof(s.filter), "%s", filters[i % ARRAY_SIZE(filters)]);
 		if (filter_parse(&filter, s.filter, &err))
@@ -175,6 +176,13 @@ static void test_view(void **state)
 	bench_press(&b, "W");
 	assert_int_equal(top_take_wish(b.top, &vm), WISH_SAVE);
 	bench_stop(&b);
+
+	options.saved = &(struct top_settings){.theme = THEMES, .map = LAYOUT_HILBERT};
+	bench_start(&b, &options);
+	top_get_settings(b.top, &again);
+	assert_int_equal(again.map, LAYOUT_HILBERT);
+	bench_stop(&b);
+	options.saved = &s;
 
 	options.sort = "id"; /* an option is stronger */
 	options.filter = "db";
