@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 
 /* ---- fields ---- */
 
@@ -27,6 +28,21 @@ static void end_line(struct audit_record *record, size_t length)
 	record->used += length + 1;
 }
 
+/* The length of a text that was cut, without the half character at its end. */
+static size_t whole_characters(const char *text, size_t size)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+	size_t begin = size;
+	uint32_t code;
+
+	while (begin && size - begin < 4 && (bytes[begin - 1] & 0xc0) == 0x80)
+		begin--;
+	if (!begin || bytes[begin - 1] < 0x80)
+		return size;
+	begin--;
+	return utf8_decode(bytes + begin, size - begin, &code) == size - begin ? size : begin;
+}
+
 __attribute__((format(printf, 3, 0))) static void add_line(
 	struct audit_record *record, const char *name, const char *format, va_list args)
 {
@@ -44,10 +60,8 @@ __attribute__((format(printf, 3, 0))) static void add_line(
 		value_size = 0;
 	if ((size_t)value_size >= value_room) {
 		record->cut = true;
-		value_size = (int)value_room - 1;
-		while (value_size &&
-			record->text[record->used + (size_t)(name_size + value_size) - 1] & 0x80)
-			value_size--; /* no half characters */
+		value_size = (int)whole_characters(
+			record->text + record->used + name_size, value_room - 1);
 		record->text[record->used + (size_t)(name_size + value_size)] = '\0';
 	}
 	end_line(record, (size_t)(name_size + value_size));

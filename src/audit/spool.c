@@ -90,7 +90,8 @@ static int read_directory(struct spool *spool)
 
 	if (r)
 		return r;
-	qsort(spool->segments, spool->n, sizeof(*spool->segments), compare_segments);
+	if (spool->n)
+		qsort(spool->segments, spool->n, sizeof(*spool->segments), compare_segments);
 	for (size_t i = 1; i < spool->n;)
 		if (spool->segments[i].last <= spool->segments[i - 1].last)
 			spool_remove_segment(spool, i);

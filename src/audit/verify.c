@@ -392,7 +392,8 @@ static void judge(struct log *log)
 	struct verified *verified = &log->verified;
 	const struct entry *last = NULL;
 
-	qsort(log->entries, log->n, sizeof(*log->entries), compare_entries);
+	if (log->n)
+		qsort(log->entries, log->n, sizeof(*log->entries), compare_entries);
 	for (size_t i = 0, n; i < log->n; i += n) {
 		const struct entry *entries = &log->entries[i], *chosen;
 
@@ -461,7 +462,8 @@ int verifier_finish(struct verifier *verifier)
 		judge(verifier->logs[i]);
 	for (size_t i = 0; i < verifier->n; i++)
 		judge_previous(verifier, verifier->logs[i]);
-	qsort(verifier->logs, verifier->n, sizeof(*verifier->logs), compare_logs);
+	if (verifier->n)
+		qsort(verifier->logs, verifier->n, sizeof(*verifier->logs), compare_logs);
 	return 0;
 }
 
