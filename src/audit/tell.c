@@ -68,6 +68,12 @@ static void set_range(struct audit_record *record, const struct event *event)
 	record_set_u64(record, FIELD_NPAGES, event->npages);
 }
 
+static void set_latency(struct audit_record *record, const struct event *event)
+{
+	if (event->has_latency)
+		record_set_u64(record, FIELD_LATENCY_NS, event->latency_ns);
+}
+
 static void set_conversion(struct audit_record *record, const struct event *event)
 {
 	record_set_u64(record, FIELD_VCPU, event->vcpu);
@@ -75,8 +81,7 @@ static void set_conversion(struct audit_record *record, const struct event *even
 	record_set(record, FIELD_TO, "%s", page_state_name(event->to));
 	set_hex(record, FIELD_ATTRS, event->attrs);
 	record_set_u64(record, FIELD_NR, event->nr);
-	if (event->has_latency)
-		record_set_u64(record, FIELD_LATENCY_NS, event->latency_ns);
+	set_latency(record, event);
 }
 
 static void set_ret(struct audit_record *record, const struct event *event)
@@ -114,6 +119,7 @@ static void set_attributes(struct audit_record *record, const struct event *even
 	record_set(record, FIELD_TO, "%s", page_state_name(event->to));
 	set_hex(record, FIELD_ATTRS, event->attrs);
 	set_ret(record, event);
+	set_latency(record, event);
 }
 
 static void set_fault(struct audit_record *record, const struct event *event)
@@ -122,6 +128,7 @@ static void set_fault(struct audit_record *record, const struct event *event)
 	set_range(record, event);
 	record_set(record, FIELD_TO, "%s", page_state_name(event->to));
 	set_hex(record, FIELD_FLAGS, event->fault_flags);
+	set_ret(record, event);
 }
 
 static void set_pages(struct audit_record *record, const struct event *event)
@@ -241,9 +248,11 @@ void tell_end(struct audit *audit, struct account *account, const struct event *
 	record_set_u64(record, FIELD_VETOED, vm->totals.vetoed);
 	record_set_u64(record, FIELD_ATTRIBUTES, vm->totals.attributes);
 	record_set_u64(record, FIELD_FAULTS, vm->totals.faults);
-	record_set_u64(record, FIELD_PRIVATE_PAGES, pages[PAGE_PRIVATE]);
-	record_set_u64(record, FIELD_SHARED_PAGES, pages[PAGE_SHARED]);
-	record_set_u64(record, FIELD_UNKNOWN_PAGES, pages[PAGE_UNKNOWN]);
+	if (vm_has_map(vm)) {
+		record_set_u64(record, FIELD_PRIVATE_PAGES, pages[PAGE_PRIVATE]);
+		record_set_u64(record, FIELD_SHARED_PAGES, pages[PAGE_SHARED]);
+		record_set_u64(record, FIELD_UNKNOWN_PAGES, pages[PAGE_UNKNOWN]);
+	}
 	record_set(record, FIELD_CONFIDENCE, "%s", confidence_name(vm_confidence(vm, PLANE_GUEST)));
 	record_set_u64(record, FIELD_LOST, vm_lost(vm));
 	tell_who(vm, who, sizeof(who));
