@@ -10,7 +10,8 @@
 
 #define DELAY_MIN  (100 * MILLISECOND)
 #define DELAY_MAX  (5 * SECOND)
-#define RESEND_MIN (2 * SECOND)
+#define RESEND_MIN SECOND
+#define PASSED_NS  (SECOND / 2)
 #define RESEND_MAX (30 * SECOND)
 #define BURST_NS   (200 * MILLISECOND) /* of the rate: so much may come at once */
 #define TROUBLE_NS (5 * SECOND)        /* what fails for so long is worth a word */
@@ -177,46 +178,50 @@ static int send_again(struct sink *sink, size_t i)
 	return 0;
 }
 
-/* Whether one that was sent later has arrived: journald takes them in order, so this one never
- * will. */
-static bool is_passed(struct sink *sink, size_t i)
+/* Behind the last one that has arrived; journald takes them in order, so what was sent before that
+ * and is not there never will be. */
+static size_t passed(struct sink *sink)
 {
-	while (++i < sink->n)
-		if (sink_sent(sink, i)->arrived)
-			return true;
-	return false;
+	size_t n = sink->n;
+
+	while (n && !sink_sent(sink, n - 1)->arrived)
+		n--;
+	return n;
 }
 
-static bool is_lost(struct sink *sink, size_t i)
+static bool is_lost(struct sink *sink, size_t i, size_t n_passed)
 {
 	const struct sent *sent = sink_sent(sink, i);
-	uint64_t age = sink->now_ns - sent->sent_ns;
+	uint64_t patience = i < n_passed ? PASSED_NS : sink->resend_delay_ns ?: RESEND_MIN;
 
-	return !sent->arrived && (age >= RESEND_MIN || (age >= DELAY_MIN && is_passed(sink, i)));
+	return !sent->arrived && sink->now_ns - sent->sent_ns >= patience;
+}
+
+/* It was of no use last time: the next time is later. */
+static void be_patient(struct sink *sink)
+{
+	if (sink->now_ns < sink->resend_ns)
+		return;
+	sink->resend_delay_ns = sink->resend_delay_ns ? 2 * sink->resend_delay_ns : RESEND_MIN;
+	if (sink->resend_delay_ns > RESEND_MAX)
+		sink->resend_delay_ns = RESEND_MAX;
+	sink->resend_ns = sink->now_ns + sink->resend_delay_ns;
 }
 
 void sink_resend(struct sink *sink)
 {
-	bool again = false;
+	size_t n_passed = passed(sink);
 
-	if (sink->now_ns < sink->resend_ns || !sink->n || !is_lost(sink, 0))
-		return;
 	for (size_t i = 0; i < sink->n && may_send(sink); i++) {
 		int r;
 
-		if (!is_lost(sink, i))
+		if (!is_lost(sink, i, n_passed))
 			continue;
 		r = send_again(sink, i);
 		if (r < 0) {
 			failed(sink, r);
 			return;
 		}
-		again = true;
+		be_patient(sink);
 	}
-	if (!again)
-		return;
-	sink->resend_delay_ns = sink->resend_delay_ns ? 2 * sink->resend_delay_ns : RESEND_MIN;
-	if (sink->resend_delay_ns > RESEND_MAX)
-		sink->resend_delay_ns = RESEND_MAX;
-	sink->resend_ns = sink->now_ns + sink->resend_delay_ns;
 }
