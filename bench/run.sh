@@ -83,6 +83,8 @@ replay() {
 	found=$(replayed findings)
 	figure replay.list "$list" records/s
 	figure replay.findings "$found" records/s
+	"$b/bench/state" "$work/big.ke" "$work/states.ke" || return 1
+	rm -f "$work/states.ke"
 	figure replay.findings_cost "$(awk "BEGIN { print $list / $found }")" times
 	"$b/bench/capture" "$work/big.ke" $((${BENCH_RECORDS:-10000000} / 10)) >/dev/null || return 1
 	records=$("$encstat" replay "$work/big.ke" list 2>&1 | sed -n 's/.* \([0-9]*\) records, 0 lost$/\1/p')
@@ -155,6 +157,8 @@ attributes.fragmented.growth 1.2 at-most the same: a page of 512 MiB, of one of 
 replay.list 5000000 at-least replay list, on one core
 replay.findings 3000000 at-least the same with all detectors
 replay.findings_cost 1.4 at-most its time, of that without
+seek.longest 300 below any time of a capture of 10 million records, in the live view
+state.of_records 0.5 at-most states in it, of the space that its records take
 top.draw 4 at-most the live view of 1,000 VMs, with new figures: drawn
 top.draw_map 4 at-most the page map of a VM in two million ranges: drawn, all of it in sight
 top.draw_map_near 4 at-most the same from twice as near

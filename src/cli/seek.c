@@ -185,15 +185,23 @@ bool seeker_is_wanted(const struct seeker *seeker)
 	return seeker->wanted;
 }
 
+/* So many records more are read for history. */
+static bool is_near(const struct seeker *seeker, size_t i)
+{
+	uint64_t before = i ? seeker->points[i - 1].mark.records : 0;
+
+	return seeker->points[i].mark.records - before <= KEEP_RECORDS;
+}
+
 /* Where to begin for this time: NULL is the capture's own beginning. One point more is gone back
- * where the nearest has less than the history before it. */
+ * where the nearest has less than the history before it, and that one is not far. */
 static const struct point *pick(const struct seeker *seeker, uint64_t ts_ns, uint64_t history_ns)
 {
 	size_t n = 0;
 
 	while (n < seeker->n && seeker->points[n].mark.ts_ns <= ts_ns)
 		n++;
-	if (n && ts_ns - seeker->points[n - 1].mark.ts_ns < history_ns)
+	if (n && ts_ns - seeker->points[n - 1].mark.ts_ns < history_ns && is_near(seeker, n - 1))
 		n--;
 	return n ? &seeker->points[n - 1] : NULL;
 }
