@@ -122,6 +122,7 @@ if [ "$(id -u)" -eq 0 ] && [ -w /dev/kvm ]; then
 	part load
 	part "$b/bench/inventory" "$b/tests/guest" "$work"
 	part "$b/bench/calls"
+	part "$b/bench/start" top.start "$encstat" top --direct
 	part "$b/tests/verdict" --time
 else
 	printf 'bench: no root or no /dev/kvm: exits, conversion, load, inventory, calls and verdict are left out\n' >&2
@@ -131,6 +132,7 @@ lab_part sw-protected attributes
 part replay
 part "$b/bench/findings"
 part "$b/bench/top"
+part "$b/bench/start" top.start_capture "$encstat" top --from tests/golden/two-vms.ke
 part "$b/bench/metrics"
 part "$b/bench/pagemap"
 
@@ -159,6 +161,8 @@ replay.findings 3000000 at-least the same with all detectors
 replay.findings_cost 1.4 at-most its time, of that without
 seek.longest 300 below any time of a capture of 10 million records, in the live view
 state.of_records 0.5 at-most states in it, of the space that its records take
+top.start 150 below top, live: from its start to the first screen
+top.start_capture 150 below the same, of a capture
 top.draw 4 at-most the live view of 1,000 VMs, with new figures: drawn
 top.draw_map 4 at-most the page map of a VM in two million ranges: drawn, all of it in sight
 top.draw_map_near 4 at-most the same from twice as near
