@@ -116,6 +116,10 @@ static void test_looks(void **state)
 	bench_stop(&b);
 	ascii.ascii = true;
 	bench_start(&b, &ascii);
+	bench_capture(&b, "two-vms");
+	bench_same(&b, "ascii-two-vms-80x24", 80, 24, false);
+	bench_stop(&b);
+	bench_start(&b, &ascii);
 	bench_capture(&b, "names");
 	bench_same(&b, "ascii-80x24", 80, 24, false);
 	bench_press(&b, "\n\t");
