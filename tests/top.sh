@@ -78,10 +78,10 @@ keys Enter
 shows 'one VM is left' 'filter: shared>40%  1 shown'
 keys Enter
 shows 'a VM is opened' '^ VM 2  guest\[207\]'
-shows 'its page map' 'guest, exact, all  cell [0-9]+K$'
+shows 'its page map' 'guest, exact, all memory  cell [0-9]+K$'
 shows 'what is under the cursor' '^ \[0x0, 0x[0-9a-f]+\) .* private '
 keys + + +
-shows 'nearer' 'guest, exact  cell [0-9]+K$'
+shows 'nearer' 'guest, exact, [0-9]+-[0-9]+%  cell [0-9]+K$'
 keys PageDown Right Right Down
 shows 'further on' '^ \[0x[1-9a-f][0-9a-f]+, 0x'
 keys g '0x2c3000' Enter
@@ -95,7 +95,7 @@ shows 'without a host plane' 'attributes|host plane'
 keys H
 shows 'on a curve' '^ 0 '
 keys H 0
-shows 'all of it' 'guest, exact, all  cell [0-9]+K$'
+shows 'all of it' 'guest, exact, all memory  cell [0-9]+K$'
 keys Tab
 shows 'its answers' 'Answers took'
 keys ' '
@@ -103,7 +103,7 @@ shows 'the next page of it' '^ Hypercalls'
 keys G
 shows 'its last page' 'Ranges that are not private|0x[0-9a-f]+ .*shared$'
 keys Escape
-shows 'back at the map' 'guest, exact, all  cell'
+shows 'back at the map' 'guest, exact, all memory  cell'
 keys Escape
 shows 'back at the table' '▲SHARED'
 keys Escape

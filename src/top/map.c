@@ -149,6 +149,16 @@ static uint64_t room_along(const struct map *map)
 	return map->kind == LAYOUT_HILBERT ? map->room.columns : map->room.lines;
 }
 
+void map_sight(const struct map *map, unsigned int *ret_from, unsigned int *ret_to)
+{
+	uint64_t all, end;
+
+	cursor_place(map, &all);
+	end = MIN(all, map->first + room_along(map));
+	*ret_from = all ? (unsigned int)(map->first * 100 / all) : 0;
+	*ret_to = all ? (unsigned int)((end * 100 + all - 1) / all) : 100;
+}
+
 static void scroll_to_cursor(struct map *map)
 {
 	uint64_t all, at = cursor_place(map, &all), room = room_along(map);

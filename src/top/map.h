@@ -61,6 +61,9 @@ bool map_cell(const struct map *map, unsigned int column, uint64_t row, uint64_t
 /* Puts the cursor where the room has this column and line. */
 void map_point(struct map *map, unsigned int column, unsigned int line);
 
+/* Which part of the grid is in sight, in percent of it; 0 to 100: all. */
+void map_sight(const struct map *map, unsigned int *ret_from, unsigned int *ret_to);
+
 /* The cursor's cell; UINT64_MAX: there are none. */
 uint64_t map_cursor_cell(const struct map *map);
 

@@ -38,6 +38,18 @@ static uint64_t unknown_bytes(const struct vm *vm, enum map_plane plane)
 	return MAX(guest[PAGE_UNKNOWN], host[PAGE_UNKNOWN]) << 12;
 }
 
+/* Which part is in sight, of all there is. */
+static void say_sight(const struct map *map, char *text, size_t size)
+{
+	unsigned int from, to;
+
+	map_sight(map, &from, &to);
+	if (!map->near)
+		say(text, size, ", all memory");
+	else
+		say(text, size, ", %u-%u%%", from, to);
+}
+
 static void draw_head(const struct map_view *view, struct area area)
 {
 	const struct map *map = &view->top->map;
@@ -48,13 +60,12 @@ static void draw_head(const struct map_view *view, struct area area)
 	struct pen pen = {.role = ROLE_HEADER, .ground = ROLE_HEADER};
 	int width;
 
-	snprintf(right, sizeof(right), "%s, %s%s%s%s",
+	snprintf(right, sizeof(right), "%s, %s%s%s",
 		area.width < NARROW && map->plane == MAP_DIFF ? "diff" : plane_names[map->plane],
 		confidence_name(confidence), unknown ? ", unknown " : "",
-		unknown ? bytes_short(unknown, bytes) : "",
-		area.width < NARROW ? ""
-		: map->near         ? ""
-				    : ", all");
+		unknown ? bytes_short(unknown, bytes) : "");
+	if (map->layout && area.width >= NARROW)
+		say_sight(map, right, sizeof(right));
 	if (map->layout && map->layout->cells)
 		say(right, sizeof(right), "  cell %s",
 			bytes_exact(4096ull << map->layout->shift, cell));

@@ -129,7 +129,7 @@ static void test_last_change(void **state)
 	bench_press(&b, "g9f000\n");
 	assert_true(bench_shows(&b, "sacred: the first 640 KiB"));
 	bench_press(&b, "0");
-	assert_true(bench_shows(&b, ", all  cell "));
+	assert_true(bench_shows(&b, ", all memory  cell "));
 	bench_stop(&b);
 }
 
@@ -611,7 +611,7 @@ static void test_zoom_ends_at_pages(void **state)
 		bench_press(&b, "-");
 		free(bench_draw(&b, 80, 24, false));
 	}
-	assert_true(bench_shows(&b, ", all  cell "));
+	assert_true(bench_shows(&b, ", all memory  cell "));
 	bench_stop(&b);
 }
 
