@@ -73,7 +73,9 @@ void session_forget_save(struct session *session)
 {
 	struct model_totals totals;
 
+	if (!session->writer)
+		return;
 	model_totals(session->model, &totals);
-	if (session->writer && !totals.records)
+	if (!totals.records)
 		unlink(session->options->save);
 }

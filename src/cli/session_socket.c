@@ -132,14 +132,16 @@ static void take_notice(struct following *f)
 static int take_block(struct following *f, struct error *err)
 {
 	const struct kes_record *records;
+	struct error why = {};
 	const void *state;
 	size_t n;
-	int r = capture_reader_next(f->capture, &records, &n, err);
+	int r = capture_reader_next(f->capture, &records, &n, &why);
 
 	switch (r) {
 	case -EAGAIN:
 		return f->session->catching_up ? no_answer(err) : 0;
 	case 0:
+	case -ECONNRESET: /* it was killed, and had not read all that we said */
 		note_end(f, NULL);
 		return 0;
 	case CAPTURE_STATE:
@@ -149,10 +151,12 @@ static int take_block(struct following *f, struct error *err)
 	case CAPTURE_NOTICE:
 		take_notice(f);
 		return 1;
-	default:
-		if (r > 0)
-			r = session_take(f->session, records, n);
+	case 1:
+		r = session_take(f->session, records, n);
 		return r ? r : 1;
+	default:
+		*err = why;
+		return r;
 	}
 }
 
@@ -275,10 +279,10 @@ int session_run_socket(struct session *session, struct daemon_client *client, st
 		r = catch_up(&f, err);
 	if (!r)
 		r = open_save(&f, err);
-	if (!r)
+	if (!r) {
 		r = follow(&f, err);
-	if (r == -EPIPE)
-		r = 0; /* nobody reads any more */
+		r = r == -EPIPE ? 0 : r; /* nobody reads any more */
+	}
 	if (!r)
 		return session_close_save(session, err);
 	session_forget_save(session);
