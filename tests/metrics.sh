@@ -27,6 +27,7 @@ until_true() {
 
 # ---- the text ----
 
+# What these have is checked against the models by the unit tests; here that nothing changes unseen.
 for want in tests/golden/metrics/*.out; do
 	name=$(basename -s .out "$want")
 	$encstat replay "tests/golden/$name.ke" metrics >"$work/$name.out" 2>"$work/err"
@@ -122,6 +123,10 @@ equal 'exporter: nothing but /metrics' '404 404' \
 	"$(get -o /dev/null -w '%{http_code}' "$first/") $(get -o /dev/null -w '%{http_code}' --path-as-is "$first/metrics/../x")"
 equal 'exporter: a header that is too large' 431 \
 	"$(get -o /dev/null -w '%{http_code}' -H "X: $(head -c 60000 /dev/zero | tr '\0' x)" "$first/metrics")"
+same 'metrics: the command asks the daemon, where it runs' <(grep -v '^kvm_encstat_\(up\|exporter\)\|^#' "$work/plain") \
+	<($encstat metrics --plain --socket "$work/socket" 2>&1 | grep -v '^#')
+$encstat metrics --textfile "$work/daemon.prom" --duration 0.1 --interval 1 --socket "$work/socket" 2>"$work/err"
+equal 'metrics: a textfile of the daemon' "0 0" "$? $(diff <(grep ^kvm_encstat_vm_ "$work/plain") <(grep ^kvm_encstat_vm_ "$work/daemon.prom") | wc -l)"
 # Half requests take all places but do not keep them; garbage takes none.
 for i in $(seq 40); do
 	exec {fd}<>"/dev/tcp/${first%:*}/${first##*:}" && printf 'GET /met' >&$fd && half+=("$fd")

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/escape.h"
+#include "cli/cmd_metrics.h"
 #include "cli/commands.h"
 #include "cli/session.h"
 #include "cli/tool_metrics.h"
@@ -151,14 +152,26 @@ static int run_with(struct metrics_run *run, struct error *err)
 	return session_run(run->options, &reader, false, err);
 }
 
+/* What the daemon says is by its own configuration. */
+static bool asks_daemon(const struct options *options)
+{
+	return options->detail == METRICS_DETAILS && options->max_vms == SIZE_MAX &&
+	       !options->config && !options->save && session_asks_daemon(options);
+}
+
 static int run(const struct options *options, struct error *err)
 {
-	struct metrics_options wanted = {options->detail, options->max_vms, 0};
+	struct metrics_options wanted = {
+		.detail = options->detail < METRICS_DETAILS ? options->detail : METRICS_FULL,
+		.max_vms = options->max_vms < SIZE_MAX ? options->max_vms : METRICS_VMS_DEFAULT,
+	};
 	struct metrics_run run = {.options = options, .tool.start_s = (uint64_t)time(NULL)};
 	int r = parse_interval(options, &run.interval_ns, err);
 
 	if (r)
 		return EXIT_USAGE;
+	if (asks_daemon(options))
+		return metrics_run_remote(options, run.interval_ns, err) ? EXIT_FAILED : EXIT_DONE;
 	r = metrics_new(&run.metrics, &wanted);
 	r = r ? error_set(err, r, "out of memory"), EXIT_FAILED : run_with(&run, err);
 	metrics_free(&run.metrics);

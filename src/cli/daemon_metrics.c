@@ -75,12 +75,28 @@ void daemon_metrics_reload(struct daemon *daemon)
 
 /* ---- the text ---- */
 
+static struct metrics_audit read_audit(const struct daemon *daemon)
+{
+	struct audit_status status;
+
+	audit_status(daemon->audit, &status);
+	return (struct metrics_audit){
+		.told = status.told,
+		.delivered = status.delivered,
+		.waiting = status.waiting,
+		.merged = status.merged,
+		.failures = status.failures,
+		.trouble = *status.trouble,
+	};
+}
+
 static int make_text(
 	struct daemon *daemon, enum metrics_format format, char **ret, size_t *ret_size)
 {
 	_cleanup_(loaded_free) struct enforced enforced = {};
 	struct metrics_tool tool = {.start_s = daemon->metrics->start_s};
 	struct metrics_socket socket;
+	struct metrics_audit audit;
 	struct metrics_view view = {.tool = &tool};
 	struct error err = {};
 
@@ -90,6 +106,10 @@ static int make_text(
 	if (daemon->socket) {
 		daemon_socket_metrics(daemon->socket, &socket);
 		view.socket = &socket;
+	}
+	if (daemon->audit) {
+		audit = read_audit(daemon);
+		view.audit = &audit;
 	}
 	return metrics_write(daemon->metrics->metrics, &view, format, ret, ret_size);
 }

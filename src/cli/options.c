@@ -424,8 +424,8 @@ void options_init(struct options *options)
 {
 	*options = (struct options){
 		.duration_s = -1,
-		.detail = METRICS_FULL,
-		.max_vms = METRICS_VMS_DEFAULT,
+		.detail = METRICS_DETAILS,
+		.max_vms = SIZE_MAX,
 	};
 }
 

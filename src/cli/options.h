@@ -50,16 +50,16 @@ struct options {
 	bool no_trampolines;
 	bool keep;
 	bool findings;
-	enum severity severity; /* the least that is shown */
-	const char *since;      /* NULL: not given */
-	const char *textfile;   /* NULL: standard output */
-	enum metrics_detail detail;
-	size_t max_vms;
-	bool plain;         /* text 0.0.4, not OpenMetrics */
-	const char *manual; /* the page to write; NULL: none */
-	const char *config; /* NULL: CONFIG_PATH, if it is there */
-	const char *policy; /* NULL: POLICY_PATH */
-	const char *ask;    /* a range to convert; NULL: not given */
+	enum severity severity;     /* the least that is shown */
+	const char *since;          /* NULL: not given */
+	const char *textfile;       /* NULL: standard output */
+	enum metrics_detail detail; /* METRICS_DETAILS: not given */
+	size_t max_vms;             /* SIZE_MAX: not given */
+	bool plain;                 /* text 0.0.4, not OpenMetrics */
+	const char *manual;         /* the page to write; NULL: none */
+	const char *config;         /* NULL: CONFIG_PATH, if it is there */
+	const char *policy;         /* NULL: POLICY_PATH */
+	const char *ask;            /* a range to convert; NULL: not given */
 	enum page_state ask_to;
 	const char *args[OPTIONS_ARGS]; /* words, for a command that takes_args */
 	size_t n_args;

@@ -108,11 +108,12 @@ static void head(struct text *out, const char *line, size_t n, const char *suffi
 
 void metrics_downgrade(struct text *out, const char *bytes, size_t n)
 {
-	const char *suffix = "", *end = bytes + n;
+	const char *suffix = "";
 
-	while (bytes < end) {
-		const char *newline = memchr(bytes, '\n', (size_t)(end - bytes));
-		size_t length = (size_t)((newline ? newline : end) - bytes);
+	while (n) {
+		const char *newline = memchr(bytes, '\n', n);
+		size_t length = newline ? (size_t)(newline - bytes) : n;
+		size_t step = newline ? length + 1 : length;
 
 		if (begins(bytes, length, "# TYPE "))
 			suffix = suffix_of(bytes, length);
@@ -122,6 +123,7 @@ void metrics_downgrade(struct text *out, const char *bytes, size_t n)
 			text_put(out, bytes, length);
 			text_put(out, "\n", 1);
 		}
-		bytes += newline ? length + 1 : length;
+		bytes += step;
+		n -= step;
 	}
 }

@@ -41,7 +41,7 @@ void text_reserve(struct text *text, size_t n)
 
 void text_put(struct text *text, const char *bytes, size_t n)
 {
-	if (text->failed || (text->size - text->n < n && !grow(text, n)))
+	if (!n || text->failed || (text->size - text->n < n && !grow(text, n)))
 		return;
 	memcpy(text->bytes + text->n, bytes, n);
 	text->n += n;
