@@ -115,7 +115,7 @@ void client_drop(struct client *client);
 /* What time has brought. May free it. */
 void client_sweep(struct client *client, uint64_t now_ns);
 
-/* ---- methods.c ---- */
+/* ---- calls.c ---- */
 
 /* Answers one message. A negative errno: the connection must end at once. */
 int methods_dispatch(struct client *client, struct json_object *message);

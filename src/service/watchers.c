@@ -46,90 +46,82 @@ static void put_line(struct client *client, const char *line, size_t size)
 		client->missed++;
 }
 
-/* What is told as one reply: its JSON is written when the first one wants it. */
+/* What is told as one reply: an event, or a finding with its phase. */
 struct telling {
-	struct server *server;
-	char *text;
-	size_t size; /* with its NUL */
-	bool is_asked;
+	const struct event *event;
+	const struct finding *finding;
+	enum finding_phase phase;
 };
 
-static FILE *begin(struct telling *telling)
+static bool is_wanted(const struct client *client, const struct telling *what)
 {
-	FILE *out;
-
-	telling->is_asked = true;
-	if (!may_write(telling->server))
-		return NULL;
-	out = open_memstream(&telling->text, &telling->size);
-	if (out)
-		fputs("{\"parameters\":{\"event\":", out);
-	return out;
+	if (client->mode != CLIENT_EVENTS)
+		return false;
+	if (what->event)
+		return !client->vm || !what->event->vm ||
+		       select_matches(what->event->vm, client->vm);
+	return client->findings && (!client->vm || !what->finding->vm ||
+					   select_names_finding(what->finding, client->vm));
 }
 
-/* The line that was written ends in a newline, which goes. */
-static void end(struct telling *telling, FILE *out)
+/* The reply with its NUL, the caller's; NULL: there is no room for it in this second. */
+static char *write_reply(struct server *server, const struct telling *what, size_t *ret_size)
 {
-	fseeko(out, -1, SEEK_CUR);
+	char *text = NULL;
+	FILE *out = may_write(server) ? open_memstream(&text, ret_size) : NULL;
+
+	if (!out)
+		return NULL;
+	fputs("{\"parameters\":{\"event\":", out);
+	if (what->event)
+		event_write_json(out, what->event);
+	else
+		finding_event_json(out, what->finding, what->phase);
+	fseeko(out, -1, SEEK_CUR); /* it is a line: the newline goes */
 	fputs("},\"continues\":true}", out);
 	fputc('\0', out);
 	if (fclose(out)) {
-		free(telling->text);
-		telling->text = NULL;
+		free(text);
+		return NULL;
 	}
+	return text;
 }
 
-static void tell(struct telling *telling, struct client *client)
+/* Its JSON is made when the first one wants it. */
+static void tell(struct server *server, const struct telling *what)
 {
-	if (telling->text)
-		put_line(client, telling->text, telling->size);
-	else
-		client->missed++;
-	server_flush_soon(client->server);
+	_cleanup_free_ char *text = NULL;
+	bool is_written = false;
+	size_t size = 0;
+
+	for (struct client *c = server->clients; c; c = c->next) {
+		if (!is_wanted(c, what))
+			continue;
+		if (!is_written)
+			text = write_reply(server, what, &size);
+		is_written = true;
+		if (text)
+			put_line(c, text, size);
+		else
+			c->missed++;
+		server_flush_soon(server);
+	}
 }
 
 void server_event(struct server *server, const struct event *event)
 {
-	struct telling telling = {.server = server};
+	const struct telling what = {.event = event};
 
-	if (!server->watchers || event->kind >= EVENT_TOLD)
-		return;
-	for (struct client *c = server->clients; c; c = c->next) {
-		FILE *out;
-
-		if (c->mode != CLIENT_EVENTS ||
-			(c->vm && event->vm && !select_matches(event->vm, c->vm)))
-			continue;
-		out = telling.is_asked ? NULL : begin(&telling);
-		if (out) {
-			event_write_json(out, event);
-			end(&telling, out);
-		}
-		tell(&telling, c);
-	}
-	free(telling.text);
+	if (server->watchers && event->kind < EVENT_TOLD)
+		tell(server, &what);
 }
 
 void server_finding(struct server *server, const struct finding *finding, enum finding_phase phase)
 {
-	struct telling telling = {.server = server};
+	const struct telling what = {.finding = finding, .phase = phase};
 
-	if (!server->watchers)
-		return;
-	for (struct client *c = server->clients; c; c = c->next) {
-		FILE *out;
-
-		if (c->mode != CLIENT_EVENTS || !c->findings ||
-			(c->vm && finding->vm && !select_names_finding(finding, c->vm)))
-			continue;
-		out = telling.is_asked ? NULL : begin(&telling);
-		if (out) {
-			finding_event_json(out, finding, phase);
-			end(&telling, out);
-		}
-		tell(&telling, c);
-	}
-	free(telling.text);
+	if (server->watchers)
+		tell(server, &what);
 }
 
 /* ---- out ---- */
