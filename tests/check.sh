@@ -79,7 +79,7 @@ for part in ${*:-unit mutation fuzz layers cli completions golden pictures repor
 	gate) gate ;;
 	enforce) enforce ;;
 	systemd) tests/lab/systemd.sh ;;
-	mutation | layers | cli | completions | golden | pictures | report | top | socket | metrics | native) tests/$part.sh ;;
+	mutation | layers | cli | completions | golden | pictures | report | top | socket | metrics | native | audit) tests/$part.sh ;;
 	*) fail "there is a part $part" ;;
 	esac
 done
