@@ -79,6 +79,9 @@ says 'a picture of no plane' 1 'no picture of VM 1: it has no host plane' \
 	"$encstat" replay $golden map --format svg --plane diff
 says 'a picture too narrow' 2 'pixels from 320' "$encstat" replay $golden map --format svg --width 100
 says 'letters too wide' 2 'columns from 24' "$encstat" replay $golden map --width 5000
+says 'a range for a list' 2 'are for pictures' "$encstat" replay $golden map --json --range 0x1000+4K
+says 'a range that is none' 2 'a range of addresses, such as' "$encstat" replay $golden map --range 17
+says 'a range without memory' 1 'has no memory in that range' "$encstat" replay $golden map --range 0x100000000000+4K
 says 'a width of nothing' 2 "width cannot be '0'" "$encstat" replay $golden map --width 0
 says 'a layout that is none' 2 'linear or hilbert' "$encstat" replay $golden map --layout spiral
 says 'a layout of JSON' 2 'for pictures' "$encstat" replay $golden map --json --layout linear

@@ -9,10 +9,12 @@
 #include "cli/session.h"
 #include "detect/settings.h"
 #include "output/select.h"
+#include "policy/policy.h"
 
 struct map_run {
 	const struct options *options;
-	struct settings *settings; /* of what must stay private; NULL: no picture is asked for */
+	struct layout_range window; /* npages 0: all */
+	struct settings *settings;  /* of what must stay private; NULL: no picture is asked for */
 };
 
 /* ---- pictures ---- */
@@ -21,7 +23,8 @@ struct map_run {
 static bool wants_picture(const struct options *options)
 {
 	return options->format == FORMAT_SVG || options->format == FORMAT_PNG ||
-	       (options->format == FORMAT_TEXT && (options->layout_given || options->width));
+	       (options->format == FORMAT_TEXT &&
+		       (options->layout_given || options->width || options->range));
 }
 
 static bool is_colour_terminal(const struct options *options)
@@ -51,6 +54,7 @@ static int write_picture(const struct map_run *run, FILE *out, const struct styl
 		.plane = options->plane,
 		.diff = options->diff,
 		.width = options->width,
+		.window = run->window,
 		.sacred = sacred,
 		.now_ns = now_ns,
 	};
@@ -107,7 +111,9 @@ static int no_picture(const struct options *options, const struct vm *vm, struct
 	bool has = plane == PLANE_HOST ? vm_has_host_plane(vm) : vm_has_map(vm);
 
 	return error_set(err, -ENODATA, "there is no picture of VM %u: it %s", vm->id,
-		has ? "has no memory that is known of" : map_why_none(plane));
+		!has             ? map_why_none(plane)
+		: options->range ? "has no memory in that range"
+				 : "has no memory that is known of");
 }
 
 static int write_to(const struct map_run *run, FILE *out, const struct style *style,
@@ -167,9 +173,9 @@ static int check_picture(const struct options *options, struct error *err)
 	unsigned int most = text ? PICTURE_TEXT_MAX : PICTURE_WIDTH_MAX;
 
 	if (!wants_picture(options)) {
-		if (!options->layout_given && !options->width)
+		if (!options->layout_given && !options->width && !options->range)
 			return 0;
-		error_set(err, -EINVAL, "--layout and --width are for pictures");
+		error_set(err, -EINVAL, "--layout, --width and --range are for pictures");
 		error_advise(err, "pictures are --format svg, png and text");
 		return -EINVAL;
 	}
@@ -188,13 +194,23 @@ static int check_picture(const struct options *options, struct error *err)
 	return 0;
 }
 
+static int parse_window(struct map_run *run, struct error *err)
+{
+	struct frames frames;
+	int r = run->options->range ? policy_parse_range(run->options->range, &frames, err) : 0;
+
+	if (!r && run->options->range)
+		run->window = (struct layout_range){frames.gfn, frames.npages};
+	return r;
+}
+
 static int run(const struct options *options, struct error *err)
 {
 	_cleanup_(settings_free) struct settings *settings = NULL;
 	struct map_run run = {.options = options};
 	struct reader reader = {.finish = finish, .context = &run};
 
-	if (check_picture(options, err))
+	if (check_picture(options, err) || parse_window(&run, err))
 		return EXIT_USAGE;
 	if (wants_picture(options) && session_settings(options, &settings, err))
 		return EXIT_FAILED;
@@ -219,7 +235,8 @@ const struct command command_map = {
 		"and who moved last.\n"
 		"--format svg and png draw it as a picture to be looked at and printed, and so "
 		"does text with\n"
-		"--layout or --width. On a Hilbert curve, what is close in memory is close in the "
+		"--layout, --width or --range. On a Hilbert curve, what is close in memory is "
+		"close in the "
 		"picture.",
 	.options =
 		OPT_READ | OPT_JSON | OPT_FORMAT | OPT_PLANE | OPT_PICTURE | OPT_CONFIG | OPT_ASCII,

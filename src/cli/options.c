@@ -84,6 +84,13 @@ static int set_layout(struct options *options, const char *value, struct error *
 	return bad_value(err, "--layout", value, "it is linear or hilbert");
 }
 
+static int set_range(struct options *options, const char *value, struct error *err)
+{
+	(void)err;
+	options->range = value; /* cmd_map.c takes it apart */
+	return 0;
+}
+
 static int set_width(struct options *options, const char *value, struct error *err)
 {
 	char *end;
@@ -338,6 +345,8 @@ static const struct row {
 	{OPT_PICTURE, 0, "layout", "LAYOUT", "of a picture, linear (default) or hilbert",
 		set_layout},
 	{OPT_PICTURE, 0, "width", "N", "of a picture, in pixels; of text in columns", set_width},
+	{OPT_PICTURE, 0, "range", "RANGE", "of a picture: only this memory, such as 0x1000000+64M",
+		set_range},
 	{OPT_PICTURE, 'o', "output", "FILE", "where it goes, instead of standard output",
 		set_output},
 	{OPT_REPORT, 'o', "output", "FILE", "the page to write, instead of standard output",

@@ -39,6 +39,7 @@ struct options {
 	enum layout_kind layout;
 	bool layout_given;
 	unsigned int width; /* of a picture; 0: not given */
+	const char *range;  /* of a picture: the part of memory; NULL: all */
 	bool resync;
 	bool selftest;
 	enum abi abi;

@@ -226,40 +226,61 @@ static const char *why_partial(const struct vm *vm, enum plane plane)
 			      : "a change is under way";
 }
 
-void map_write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+static void put_confidence(
+	char line[MAP_TRUST_LINE], const struct style *style, const struct vm *vm, enum plane plane)
 {
 	char since[24];
 
 	switch (vm_confidence(vm, plane)) {
 	case CONFIDENCE_EXACT:
 		if (plane == PLANE_HOST)
-			fprintf(out,
-				"  exact: read from the kernel at %s, each change seen since\n",
+			snprintf(line, MAP_TRUST_LINE,
+				"exact: read from the kernel at %s, each change seen since",
 				time_text(style, vm->host.read_ns, since));
 		else if (vm->left.ts_ns)
-			fprintf(out, "  exact: watched from the reset at %s, nothing missed\n",
+			snprintf(line, MAP_TRUST_LINE,
+				"exact: watched from the reset at %s, nothing missed",
 				time_text(style, vm->left.ts_ns, since));
 		else
-			fputs("  exact: watched from birth, nothing missed\n", out);
+			snprintf(line, MAP_TRUST_LINE, "exact: watched from birth, nothing missed");
 		break;
 	case CONFIDENCE_PARTIAL:
-		fprintf(out, "  partial: %s\n", why_partial(vm, plane));
+		snprintf(line, MAP_TRUST_LINE, "partial: %s", why_partial(vm, plane));
 		break;
 	default:
-		fprintf(out, "  stale: %llu records were lost",
-			(unsigned long long)(vm_lost(vm) + vm->tainted));
-		if (vm->lost_since_ns)
-			fprintf(out, " since %s", time_text(style, vm->lost_since_ns, since));
-		fputs("; any page may have changed since\n", out);
+		snprintf(line, MAP_TRUST_LINE,
+			"stale: %llu records were lost%s%s; any page may have changed since",
+			(unsigned long long)(vm_lost(vm) + vm->tainted),
+			vm->lost_since_ns ? " since " : "",
+			vm->lost_since_ns ? time_text(style, vm->lost_since_ns, since) : "");
 		break;
 	}
+}
+
+size_t map_trust(const struct style *style, const struct vm *vm, enum plane plane,
+	char lines[MAP_TRUST_LINES][MAP_TRUST_LINE])
+{
+	size_t n = 0;
+
+	put_confidence(lines[n++], style, vm, plane);
 	if (plane == PLANE_HOST && vm->host.attributes & ~KES_ATTRIBUTE_PRIVATE)
-		fprintf(out, "  note: attribute bits 0x%llx beside \"private\" were seen\n",
+		snprintf(lines[n++], MAP_TRUST_LINE,
+			"note: attribute bits 0x%llx beside \"private\" were seen",
 			(unsigned long long)(vm->host.attributes & ~KES_ATTRIBUTE_PRIVATE));
 	if (vm->abi_doubt)
-		fputs("  note: some attributes look like the other ABI of hypercall 12, see "
-		      "--abi\n",
-			out);
+		snprintf(lines[n++], MAP_TRUST_LINE,
+			"note: some attributes look like the other ABI of hypercall 12, see "
+			"--abi");
+	return n;
+}
+
+void map_write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+{
+	char lines[MAP_TRUST_LINES][MAP_TRUST_LINE];
+	size_t n = map_trust(style, vm, plane, lines);
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "  %s\n", lines[i]);
 }
 
 const char *map_why_none(enum plane plane)

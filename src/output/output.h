@@ -37,7 +37,12 @@ int map_write_ranges(FILE *out, const struct vm *vm, enum plane plane);
 /* A picture and the list of ranges that are not private. */
 int map_write_text(FILE *out, const struct style *style, const struct vm *vm, enum plane plane);
 
-/* How far to trust it, and what to know about it: one line each. */
+/* How far to trust it, and what to know about it: how many lines. */
+#define MAP_TRUST_LINES 3
+#define MAP_TRUST_LINE  160
+size_t map_trust(const struct style *style, const struct vm *vm, enum plane plane,
+	char lines[MAP_TRUST_LINES][MAP_TRUST_LINE]);
+/* The same, written and indented. */
 void map_write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane);
 
 /* ---- the same as a picture ---- */
@@ -47,8 +52,9 @@ struct map_picture {
 	enum layout_kind layout;
 	enum plane plane;
 	bool diff;
-	unsigned int width; /* 0: as the format is by itself */
-	bool colour;        /* of text: the terminal has 256 of them */
+	unsigned int width;         /* 0: as the format is by itself */
+	bool colour;                /* of text: the terminal has 256 of them */
+	struct layout_range window; /* only this part of memory; npages 0: all */
 	const struct layout_range *sacred;
 	size_t n_sacred;
 	uint64_t now_ns; /* the time of the latest record */

@@ -16,35 +16,37 @@ static const char *plane_words(const struct map_picture *picture)
 					    : "guest plane: what the guest declared";
 }
 
-/* The lines that map_write_trust() writes, without what is before them. */
-static int plane_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
+static void plane_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
 {
-	_cleanup_free_ char *lines = NULL;
-	size_t size;
-	FILE *memory = open_memstream(&lines, &size);
-	char *rest = NULL;
+	char lines[MAP_TRUST_LINES][MAP_TRUST_LINE];
+	size_t n = map_trust(style, vm, plane, lines);
 
-	if (!memory)
-		return -ENOMEM;
-	map_write_trust(memory, style, vm, plane);
-	if (fclose(memory) || !lines)
-		return -ENOMEM;
-	for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		fprintf(out, "%s\n", line + strspn(line, " "));
-	return 0;
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "%s\n", lines[i]);
 }
 
-static int write_trust(FILE *out, const struct style *style, const struct vm *vm,
+static void write_trust(FILE *out, const struct style *style, const struct vm *vm,
 	const struct map_picture *picture)
 {
-	int r;
-
-	if (!picture->diff)
-		return plane_trust(out, style, vm, picture->plane);
+	if (!picture->diff) {
+		plane_trust(out, style, vm, picture->plane);
+		return;
+	}
 	fputs("guest plane ", out);
-	r = plane_trust(out, style, vm, PLANE_GUEST);
+	plane_trust(out, style, vm, PLANE_GUEST);
 	fputs("host plane ", out);
-	return r ?: plane_trust(out, style, vm, PLANE_HOST);
+	plane_trust(out, style, vm, PLANE_HOST);
+}
+
+/* What the picture is of, where that is not all. */
+static void put_window(char *text, size_t size, const struct layout_range *window)
+{
+	char bytes[24];
+
+	*text = '\0';
+	if (window->npages)
+		snprintf(text, size, ". Only 0x%llx+%s", (unsigned long long)(window->gfn << 12),
+			bytes_exact(window->npages << 12, bytes));
 }
 
 static bool is_exact(const struct vm *vm, const struct map_picture *picture)
@@ -73,26 +75,27 @@ int map_write_picture(
 	FILE *out, const struct style *style, const struct vm *vm, const struct map_picture *asked)
 {
 	_cleanup_free_ char *trust = NULL;
-	char title[VM_SHORT_SIZE], type[16], size[24], about[256], time[128];
+	char title[VM_SHORT_SIZE], type[16], size[24], about[256], time[128], window[64];
 	uint64_t memory = vm_memory_pages(vm);
 	FILE *lines;
 	size_t length;
-	int r;
 
 	if (asked->diff || asked->plane == PLANE_HOST ? !vm_has_host_plane(vm) : !vm_has_map(vm))
 		return -ENODATA;
 	lines = open_memstream(&trust, &length);
 	if (!lines)
 		return -ENOMEM;
-	r = write_trust(lines, style, vm, asked);
-	if (fclose(lines) || r)
+	write_trust(lines, style, vm, asked);
+	if (fclose(lines))
 		return -ENOMEM;
 	if (length && trust[length - 1] == '\n')
 		trust[length - 1] = '\0';
-	snprintf(about, sizeof(about), "VM %u, type %s, %s%s. %c%s", vm->id,
+	put_window(window, sizeof(window), &asked->window);
+	snprintf(about, sizeof(about), "VM %u, type %s, %s%s. %c%s%s", vm->id,
 		vm_type_name(vm->type, type),
 		memory ? bytes_short(memory << 12, size) : "memory unknown",
-		memory ? " of memory" : "", plane_words(asked)[0] & ~0x20, plane_words(asked) + 1);
+		memory ? " of memory" : "", plane_words(asked)[0] & ~0x20, plane_words(asked) + 1,
+		window);
 	put_time(time, sizeof(time), style, vm, asked->now_ns);
 	return picture_write(out, &(struct picture){
 					  .format = asked->format,
@@ -100,6 +103,7 @@ int map_write_picture(
 					  .plane = asked->plane,
 					  .diff = asked->diff,
 					  .layout = asked->layout,
+					  .window = asked->window,
 					  .sacred = asked->sacred,
 					  .n_sacred = asked->n_sacred,
 					  .width = asked->width,

@@ -108,6 +108,11 @@ static void put_marks(const struct text *text, unsigned int row, unsigned int ro
 		const struct layout_cell *last = cell_at(text, text->layout->columns - 1, row - 1);
 
 		slot = last ? last->slot : slot;
+	} else if (text->layout->cells && text->cells[0].slot != LAYOUT_NO_SLOT) {
+		/* of a part of memory, the first slot may begin before it */
+		slot = text->layout->slots[text->cells[0].slot].gfn < text->cells[0].range.gfn
+			       ? text->cells[0].slot
+			       : slot;
 	}
 	for (unsigned int y = row; y < row + rows; y++)
 		for (unsigned int x = 0; x < text->layout->columns; x++) {

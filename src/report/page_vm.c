@@ -20,24 +20,16 @@ const char *film_name(enum film_kind kind)
 	return names[kind];
 }
 
-/* The lines of map_write_trust(), as a list. */
 static void write_trust(FILE *out, const struct style *style, const struct vm *vm, enum plane plane)
 {
-	_cleanup_free_ char *lines = NULL;
-	size_t size;
-	FILE *memory = open_memstream(&lines, &size);
-	char *rest = NULL;
+	char lines[MAP_TRUST_LINES][MAP_TRUST_LINE];
+	size_t n = map_trust(style, vm, plane, lines);
 
-	if (!memory)
-		return;
-	map_write_trust(memory, style, vm, plane);
-	if (fclose(memory) || !lines)
-		return;
 	fprintf(out, "<p class=\"trust %s\"><strong>%s plane</strong> ",
 		confidence_name(vm_confidence(vm, plane)), plane_name(plane));
-	for (char *line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		escape_xml(out, line + strspn(line, " "));
-		fputs(rest && *rest ? "<br>" : "", out);
+	for (size_t i = 0; i < n; i++) {
+		fputs(i ? "<br>" : "", out);
+		escape_xml(out, lines[i]);
 	}
 	fputs("</p>\n", out);
 }

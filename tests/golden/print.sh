@@ -28,4 +28,6 @@ for name in boot late liar spill; do
 done
 print "$1" "$2" liar 'map 1 --format svg --layout hilbert --plane diff'
 print "$1" "$2" liar 'map 1 --layout linear --plane diff'
+print "$1" "$2" boot 'map 1 --range 0x4000000+16M'
+print "$1" "$2" boot 'map 1 --range 0x4200000+64K --layout hilbert --width 100'
 LC_ALL=C.UTF-8 "$1" replay "$here/boot.ke" map 1 --layout linear --width 100 >"$2/boot.blocks.out" 2>/dev/null
