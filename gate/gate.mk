@@ -6,7 +6,7 @@ KERNEL   ?= /lib/modules/$(shell uname -r)/build
 GATE_DIR ?= $(B)/gate
 
 gate:
-	$(Q)rm -rf $(GATE_DIR) && mkdir -p $(GATE_DIR) && cp gate/Kbuild gate/Makefile gate/*.c $(GATE_DIR)/
+	$(Q)rm -rf $(GATE_DIR) && mkdir -p $(GATE_DIR) && cp gate/Kbuild gate/Makefile gate/unpack-vmlinux gate/*.c $(GATE_DIR)/
 	$(call say,GATE,$(GATE_DIR)/kvm_encstat_gate.ko)$(MAKE) $(if $(V),,-s) --no-print-directory -C $(GATE_DIR) \
 		KERNEL=$(KERNEL) $(if $(BTF_BASE),BTF_BASE=$(BTF_BASE))
 
