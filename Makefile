@@ -32,7 +32,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2);)
 # ---- the kernel half -------------------------------------------------------------------------------
 
 BPF_OBJECTS := observe trampoline frames veto
-BPF_CFLAGS  := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
+BPF_CFLAGS  := -O2 -g -fdebug-compilation-dir=. -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Iinclude -Ivmlinux/x86 -Ibpf -MMD -MP
 SKELETONS   := $(BPF_OBJECTS:%=$(B)/bpf/%.skel.h)
 

@@ -49,6 +49,7 @@ INSTALLED = \
 	644:$(B)/completions/kvm-encstat:$(SHAREDIR)/bash-completion/completions \
 	644:$(B)/completions/_kvm-encstat:$(ZSHDIR) \
 	$(call in,$(DOCDIR),README.md docs/*.md docs/*.svg docs/*.png,644) \
+	$(call in,$(GATESRC),gate/unpack-vmlinux,755) \
 	$(call in,$(GATESRC),gate/Kbuild gate/Makefile gate/dkms.conf gate/*.c gate/README.md,644) \
 	$(call below,$(SHAREDIR)/kvm-encstat,units/share)
 

@@ -13,7 +13,7 @@ libpng16-16 libseccomp2 libsmartcols1 libsystemd0 libxxhash0 libzstd1 zlib1g'
 
 key=$(sha256sum <<<"1 $packages $*" | cut -c1-12) # the number goes up where what is below changes
 mkdir -p "$cache"
-exec 9>"$cache/lock"
+exec 9>"$cache/$key.lock"
 flock 9
 if [ ! -e "$cache/$key.tar" ]; then
 	printf 'debian: making a root (once; a few minutes)\n' >&2
