@@ -8,7 +8,10 @@
 #include "base/log.h"
 #include "service/privileges.h"
 
-#define LOOP_NS 10000000ull
+/* What clients have of a turn. While records come it is little: the more of them wait, the longer
+ * is their part of a turn, and the less is left to clients. */
+#define LOOP_NS      10000000ull
+#define LOOP_BUSY_NS 500000ull
 
 int daemon_event(struct daemon *daemon, const struct event *event)
 {
@@ -30,6 +33,7 @@ int daemon_finding(struct daemon *daemon, const struct finding *finding, enum fi
 
 void daemon_records(struct daemon *daemon, const struct kes_record *records, size_t n)
 {
+	daemon->records_came = true;
 	daemon_socket_records(daemon->socket, records, n);
 }
 
@@ -68,11 +72,13 @@ static void tell_status(struct daemon *daemon)
 /* What else has come; but no flood of requests keeps us from the ring. */
 static int run_loop(struct daemon *daemon, uint64_t now)
 {
+	uint64_t limit = daemon->records_came ? LOOP_BUSY_NS : LOOP_NS;
 	int r;
 
+	daemon->records_came = false;
 	do {
 		r = sd_event_run(daemon->loop, 0);
-	} while (r > 0 && clock_now_ns() - now < LOOP_NS);
+	} while (r > 0 && clock_now_ns() - now < limit);
 	return r;
 }
 

@@ -30,6 +30,7 @@ struct daemon {
 	int (*pump)(void *session); /* NULL, as live: takes in what has come */
 	void *session;
 	struct daemon_socket *socket; /* NULL until the first turn */
+	bool records_came;            /* since the last turn */
 	struct daemon_metrics *metrics;
 	struct daemon_state *state;
 	struct enforcer enforcer;
