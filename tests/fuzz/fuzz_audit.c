@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Any bytes as an audit log's file, and as what is kept of one: problems are within their bounds, and
- * what is read as a record is written again as the same bytes. Build: make fuzzers. */
+/* Any bytes as an audit log's file, and as what is kept of one: problems are within their bounds,
+ * and what is read as a record is written again as the same bytes. Build: make fuzzers. */
 #include <stdlib.h>
 #include <string.h>
 
