@@ -144,7 +144,8 @@ static void say_change(
 	else
 		say(text, size, "no change was seen since %s",
 			time_text(&top->style,
-				heat && heat->reset_ns ? heat->reset_ns : top->first_ns, time));
+				MAX(heat ? heat->reset_ns : 0, top->since_ns ?: top->first_ns),
+				time));
 }
 
 /* Since when it differs, and who moved: the model keeps that for longer. */

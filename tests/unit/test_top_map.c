@@ -133,6 +133,26 @@ static void test_last_change(void **state)
 	bench_stop(&b);
 }
 
+/* After a jump within a capture what was before was not seen, and is not said to have been. */
+static void test_last_change_after_a_state(void **state)
+{
+	struct top_bench b;
+
+	(void)state;
+	bench_start(&b, &plain);
+	bench_vm(&b, 1, KES_VM_SNP, 65536);
+	bench_convert(&b, 1, 0x100, 16, false, 0, 5000);
+	bench_time(&b, 7000000000);
+	top_watch(b.top, b.model, &(struct style){});
+	assert_int_equal(top_restored(b.top, b.detect, 1000), 0);
+	free(bench_draw(&b, 132, 43, false));
+	bench_press(&b, "\n");
+	free(bench_draw(&b, 132, 43, false));
+	bench_press(&b, "g100000\n");
+	assert_true(bench_shows(&b, "no change was seen since 00:00:07"));
+	bench_stop(&b);
+}
+
 static void test_jump(void **state)
 {
 	static const struct {
@@ -666,6 +686,7 @@ int main(void)
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_no_map),
 		cmocka_unit_test(test_last_change),
+		cmocka_unit_test(test_last_change_after_a_state),
 		cmocka_unit_test(test_jump),
 		cmocka_unit_test(test_cells_are_what_pages_are),
 		cmocka_unit_test(test_halves_are_what_pages_are),
