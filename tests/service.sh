@@ -1,0 +1,132 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The daemon by itself: what it tells the service manager, configuration and reload, one for a host, its
+# sandbox. Where there is no KVM it waits for that, which is all that these need. Takes about five seconds.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. tests/lib.sh
+encstat=$PWD/build/kvm-encstat-sanitized
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export ASAN_OPTIONS=abort_on_error=0:detect_leaks=1
+
+# ---- config ----
+
+mkdir -p "$work/conf.d"
+printf 'daemon:\n  state_dir: %s/state\n  socket: %s/socket\naudit: {to: nowhere}\n' "$work" "$work" >"$work/main.yaml"
+printf 'findings:\n  storm: {rate: 7}\n' >"$work/conf.d/10-storm.yaml"
+equal 'service: config check lists the files in order' "$work/main.yaml: ok
+$work/conf.d/10-storm.yaml: ok" "$("$encstat" config check "$work/main.yaml")"
+equal 'service: config show says where a value is from' "[\"7\",\"$work/conf.d/10-storm.yaml:2\"]" \
+	"$("$encstat" config show --json "$work/main.yaml" | jq -c 'select(.key == "findings.storm.rate") | [.value, .from]')"
+equal 'service: config show, defaults' '["yes","default"]' \
+	"$("$encstat" config show --json "$work/main.yaml" | jq -c 'select(.key == "daemon.keep") | [.value, .from]')"
+mkdir -p "$work/again"
+"$encstat" config show "$work/main.yaml" >"$work/again/main.yaml"
+equal 'service: what config show prints means the same' \
+	"$("$encstat" config show --json "$work/main.yaml" | jq -c '[.key, .value, .gpa, .npages]' | md5sum)" \
+	"$("$encstat" config show --json "$work/again/main.yaml" | jq -c '[.key, .value, .gpa, .npages]' | md5sum)"
+printf 'daemon: {enfroce: yes, keep: 3}\n' >"$work/conf.d/20-bad.yaml"
+bad=$("$encstat" config check "$work/main.yaml" 2>&1)
+equal 'service: config check, wrong: status' 1 $?
+matches 'service: config check, wrong: the first' "$bad" "20-bad.yaml:1:10: there is no key 'enfroce'"
+matches 'service: config check, wrong: the second' "$bad" "20-bad.yaml:1:30: 'keep' wants yes or no"
+matches 'service: config check, wrong: how many' "$bad" '2 errors'
+"$encstat" daemon --config "$work/main.yaml" >/dev/null 2>"$work/refused.err"
+equal 'service: the daemon does not start with a wrong configuration' 1 $?
+rm "$work/conf.d/20-bad.yaml"
+
+# ---- the unit ----
+
+if command -v systemd-analyze >/dev/null; then
+	exposure=$(systemd-analyze security --offline=true units/kvm-encstat.service 2>/dev/null |
+		sed -nE 's/.*exposure level.*: ([0-9.]+) .*/\1/p')
+	try "service: systemd-analyze security: $exposure is under 3.0" awk -v x="$exposure" 'BEGIN {exit !(x != "" && x < 3.0)}'
+else
+	skip 'service: systemd-analyze security' 'no systemd-analyze here'
+fi
+
+# ---- the daemon ----
+
+if [ "$(id -u)" -ne 0 ]; then
+	skip 'service: the daemon' 'not root'
+	exit 0
+fi
+
+# notified PATTERN: waits until the service manager has heard that, each message a line; fails when the
+# daemon is gone
+notified() {
+	until grep -qE -- "$1" "$work/notified"; do
+		kill -0 $daemon 2>/dev/null || return 1
+	done
+}
+# said PATTERN: the same of what it logs
+said() {
+	until grep -qE -- "$1" "$work/daemon.err"; do
+		kill -0 $daemon 2>/dev/null || return 1
+	done
+}
+# begin: starts it, with a service manager that writes down what it hears
+begin() {
+	: >"$work/notified"
+	python3 - "$work" "$encstat" "$work/main.yaml" >/dev/null 2>"$work/daemon.err" <<'END' &
+import os, socket, sys
+work, program, config = sys.argv[1:4]
+path = work + '/notify'
+if os.path.exists(path):
+    os.unlink(path)
+server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+server.bind(path)
+listener = os.fork()
+if listener == 0:
+    os.close(2)
+    with open(work + '/notified', 'a', buffering=1) as log:
+        while True:
+            message = server.recv(4096).decode()
+            log.write(message.replace('\n', ' ') + '\n')
+            if message == 'the end':
+                os._exit(0)
+server.close()
+os.environ.update(NOTIFY_SOCKET=path, WATCHDOG_USEC='200000', WATCHDOG_PID=str(os.getpid()))
+os.execv(program, [program, 'daemon', '--config', config])
+END
+	daemon=$!
+	notified '^READY=1'
+}
+# finish: ends it; $status is how. What was heard until then is in the file.
+finish() {
+	kill $daemon
+	wait $daemon
+	status=$?
+	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"the end", sys.argv[1])' "$work/notify"
+	until grep -q '^the end' "$work/notified"; do :; done
+}
+
+begin
+equal 'service: it starts and says READY' 0 $?
+try 'service: signs of life' notified 'WATCHDOG=1'
+matches 'service: it says what it does' "$(cat "$work/notified")" '^STATUS=(watching|waiting)'
+"$encstat" daemon --config "$work/main.yaml" >/dev/null 2>"$work/second.err"
+equal 'service: a second one is refused' 1 $?
+matches 'service: a second one is told by whom' "$(cat "$work/second.err")" "a daemon runs already, pid $daemon: it has $work/state"
+
+printf 'findings: {storm: {rate: 9}}\ndaemon: {ring_size: 8M, save_interval: 5s}\n' >"$work/conf.d/30-new.yaml"
+kill -HUP $daemon
+try 'service: reload: what has changed is taken' said 'read anew: 2 values changed'
+try 'service: reload: the service manager hears of it' notified '^RELOADING=1 MONOTONIC_USEC=[0-9]+'
+matches 'service: reload: what cannot change is said by name' "$(cat "$work/daemon.err")" \
+	"daemon.ring_size has changed \($work/conf.d/30-new.yaml:2\): that holds after a restart only"
+printf 'daemon: {save_interval: soon}\n' >"$work/conf.d/30-new.yaml"
+kill -HUP $daemon
+try 'service: reload: what is wrong is said' said "30-new.yaml:1:25: 'save_interval' wants a time"
+try 'service: reload: and the old goes on' said 'nothing has changed: the old configuration and policies go on'
+rm "$work/conf.d/30-new.yaml"
+finish
+equal 'service: SIGTERM ends it well' 0 $status
+matches 'service: and the service manager hears of it' "$(cat "$work/notified")" '^STOPPING=1'
+none 'service: nothing wrong with its memory' "$(grep -E 'ERROR: |runtime error' "$work/daemon.err")"
+begin
+equal 'service: the next one starts' 0 $?
+finish
+equal 'service: and ends' 0 $status
