@@ -93,6 +93,57 @@ static void write_capture(size_t every, enum abi abi)
 	model_free(&model);
 }
 
+/* ---- what a session writes ---- */
+
+static uint64_t time_of(size_t record)
+{
+	return records[record].ts_ns;
+}
+
+/* The states that a recording session puts in are as good as the records before them. */
+static void test_session_writes_states(void **state)
+{
+	static const struct kes_record time = {.kind = KES_TIME};
+	struct options options = {.save = path};
+	struct reader reader = {.settings = settings};
+	struct session session = {.options = &options, .reader = &reader};
+	struct capture_reader *capture;
+	const struct file_marks *marks;
+	const struct kes_record *read;
+	struct kes_record r = time;
+	struct error err = {};
+	size_t n;
+
+	(void)state;
+	assert_int_equal(session_start(&session, ABI_MAP_GPA_RANGE, &err), 0);
+	assert_int_equal(capture_writer_new(&session.writer, path, true, "{}", &err), 0);
+	assert_int_equal(session_take(&session, records, RECORDS), 0);
+	for (size_t i = 0; i < 300000 - RECORDS; i++) {
+		r.ts_ns = time_of(RECORDS - 1) + i;
+		r.seq = next_random(); /* nothing that can be compressed away */
+		assert_int_equal(session_take(&session, &r, 1), 0);
+	}
+	assert_int_equal(capture_writer_close(session.writer, NULL, &err), 0);
+	assert_int_equal(capture_reader_open(&capture, path, &err), 0);
+	marks = capture_reader_marks(capture);
+	assert_int_equal(marks->n, 2);
+	for (size_t i = 0; i < marks->n; i++) {
+		const void *bytes;
+
+		assert_int_equal(capture_reader_seek(capture, &marks->list[i], &err), 0);
+		assert_int_equal(capture_reader_next(capture, &read, &n, &err), CAPTURE_STATE);
+		bytes = capture_reader_state(capture, &n);
+		if (session_load_state(&session, bytes, n, STATE_EXACT, &err))
+			fail_msg("%s", err.text);
+		assert_int_equal(model_now(session.model), marks->list[i].ts_ns);
+		assert_int_equal(model_vm_count(session.model), 2);
+	}
+	capture_reader_free(&capture);
+	capture_writer_free(&session.writer);
+	detect_free(&session.detect);
+	model_free(&session.model);
+}
+
 /* ---- somebody who goes to and fro in it ---- */
 
 struct viewer {
@@ -123,11 +174,6 @@ static void show(struct viewer *v)
 	for (size_t i = 0; i < n; i++)
 		finding_write_json(v->out, list[i]);
 	fprintf(v->out, "%llu\n", (unsigned long long)model_now(v->model));
-}
-
-static uint64_t time_of(size_t record)
-{
-	return records[record].ts_ns;
 }
 
 /* At each time that is come to: shows what is, and goes to another one. */
@@ -341,6 +387,7 @@ static int group_teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_session_writes_states),
 		cmocka_unit_test(test_states_in_the_file),
 		cmocka_unit_test(test_states_in_memory),
 		cmocka_unit_test(test_states_of_another_making),
