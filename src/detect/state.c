@@ -136,6 +136,13 @@ static struct finding *load_finding(struct codec *codec)
 	return f;
 }
 
+/* Whether the detector has anything to do with what is watched: of the host there are few events,
+ * and those who want none of them count on their state to be empty there. */
+static bool concerns(const struct detector *detector, const struct watch *watch)
+{
+	return watch->vm || (detector->events & (ON(EVENT_HOST) | ON(EVENT_LOSS)));
+}
+
 /* Pending and open ones. */
 static void code_findings(struct codec *codec, struct watch *watch)
 {
@@ -154,7 +161,8 @@ static void code_findings(struct codec *codec, struct watch *watch)
 			return;
 		codec_check(codec,
 			(*f)->kind == kind && (*f)->state != FINDING_ENDED &&
-				(*f)->vm == (watch->vm ? watch->vm->id : 0),
+				(*f)->vm == (watch->vm ? watch->vm->id : 0) &&
+				concerns(detectors[kind], watch),
 			"a finding is where it cannot be");
 	}
 }
@@ -195,7 +203,7 @@ static void code_watch(struct codec *codec, struct watch *watch)
 	CODE_ARRAY(codec, watch->numbers);
 	CODE(codec, watch->kept);
 	for (int i = 0; i < FINDING_KINDS; i++)
-		if (detectors[i]->state_size)
+		if (detectors[i]->state_size && concerns(detectors[i], watch))
 			detectors[i]->code_state(codec, watch_state(watch, (enum finding_kind)i));
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "capture/file_reader.h"
+#include "detect/detect_private.h"
 #include "detect/state.h"
 #include "model/state.h"
 #include "output/findings.h"
@@ -100,16 +101,124 @@ static int load(
 	return detect_load(run->detect, detect->bytes, detect->size, DETECT_LOAD_SAME, err);
 }
 
+/* ---- field by field ---- */
+
+static void same_list(const void *a, size_t n_a, const void *b, size_t n_b, size_t entry)
+{
+	assert_int_equal(n_a, n_b);
+	if (n_a)
+		assert_memory_equal(a, b, n_a * entry);
+}
+
+/* The struct itself, without what it points to and what is behind the end of its arrays. */
+static void strip(struct vm *vm)
+{
+	struct host_plane *host = &vm->host;
+
+	memset(vm->planes, 0, sizeof(vm->planes));
+	for (size_t i = 0; i < KES_TEXT_MAX; i++)
+		memset(vm->text[i] + vm->text_size[i], 0, sizeof(vm->text[i]) - vm->text_size[i]);
+	memset(host->changes + host->n_changes, 0,
+		(HOST_MAX_CHANGES - host->n_changes) * sizeof(*host->changes));
+	host->reading.map = NULL;
+	host->reading.settled = NULL;
+	memset(vm->left.ranges + vm->left.n, 0,
+		(VM_LEFT_SHARED - vm->left.n) * sizeof(*vm->left.ranges));
+	vm->disputes.list = NULL;
+	vm->disputes.size = 0;
+	vm->memslots = vm->snapshot = NULL;
+	vm->requests = NULL;
+}
+
+/* One by one: they have holes, which may hold anything. */
+static void same_disputes(const struct disputes *a, const struct disputes *b)
+{
+	assert_int_equal(a->n, b->n);
+	for (size_t i = 0; i < a->n; i++) {
+		const struct dispute *x = &a->list[i], *y = &b->list[i];
+
+		assert_int_equal(x->gfn, y->gfn);
+		assert_int_equal(x->npages, y->npages);
+		assert_int_equal(x->mover.ts_ns, y->mover.ts_ns);
+		assert_int_equal(x->mover.plane, y->mover.plane);
+		assert_int_equal(x->mover.actor, y->mover.actor);
+		assert_int_equal(x->mover.reset, y->mover.reset);
+		assert_int_equal(x->mover.found, y->mover.found);
+	}
+}
+
+static void same_vm(const struct vm *a, const struct vm *b)
+{
+	static struct vm x, y; /* large */
+
+	same_list(a->memslots, a->n_memslots, b->memslots, b->n_memslots, sizeof(*a->memslots));
+	same_list(a->snapshot, a->n_snapshot, b->snapshot, b->n_snapshot, sizeof(*a->snapshot));
+	same_list(a->requests, a->n_requests, b->requests, b->n_requests, sizeof(*a->requests));
+	same_disputes(&a->disputes, &b->disputes);
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	strip(&x);
+	strip(&y);
+	assert_memory_equal(&x, &y, sizeof(x));
+}
+
+static void same_watch(const struct watch *a, const struct watch *b)
+{
+	assert_int_equal(a->now_ns, b->now_ns);
+	assert_int_equal(a->first_ns, b->first_ns);
+	assert_int_equal(a->guest_ns, b->guest_ns);
+	assert_int_equal(a->reset_ns, b->reset_ns);
+	assert_int_equal(a->memslot, b->memslot);
+	assert_int_equal(a->awaited, b->awaited);
+	assert_int_equal(a->enabled, b->enabled);
+	assert_int_equal(a->ended, b->ended);
+	assert_int_equal(a->finished, b->finished);
+	assert_int_equal(a->kept, b->kept);
+	assert_memory_equal(a->numbers, b->numbers, sizeof(a->numbers));
+	for (int i = 0; i < FINDING_KINDS; i++) {
+		/* These have lists, whose rest is what it was; their effects are compared. */
+		if (i == FINDING_OUTSIDE || i == FINDING_UNSOLICITED || i == FINDING_AGAIN)
+			continue;
+		if (!a->vm && i != FINDING_LOSS && i != FINDING_BLIND)
+			continue; /* of the host, for which they do nothing */
+		assert_memory_equal(watch_state(a, (enum finding_kind)i),
+			watch_state(b, (enum finding_kind)i), detectors[i]->state_size);
+	}
+}
+
+static void same_run(const struct run *a, const struct run *b)
+{
+	struct model_totals x, y;
+
+	model_totals(a->model, &x);
+	model_totals(b->model, &y);
+	assert_memory_equal(&x, &y, sizeof(x));
+	assert_int_equal(model_now(a->model), model_now(b->model));
+	assert_int_equal(model_vm_count(a->model), model_vm_count(b->model));
+	for (size_t i = 0; i < model_vm_count(a->model); i++)
+		same_vm(model_vm(a->model, i), model_vm(b->model, i));
+	assert_int_equal(a->detect->conversions, b->detect->conversions);
+	assert_int_equal(a->detect->dropped, b->detect->dropped);
+	assert_int_equal(a->detect->next_tick_ns, b->detect->next_tick_ns);
+	same_watch(&a->detect->host, &b->detect->host);
+	assert_int_equal(a->detect->n_watches, b->detect->n_watches);
+	for (size_t i = 0; i < a->detect->n_watches; i++)
+		same_watch(a->detect->watches[i], b->detect->watches[i]);
+}
+
 /* Another life; what is saved of it is what was saved before. */
 static void reload(struct run *run)
 {
 	_cleanup_buffer_ struct buffer model = {}, detect = {}, model_then = {}, detect_then = {};
 	struct error err = {};
 
+	struct run before = *run;
+
 	save(run, &model, &detect);
-	run_drop(run);
 	if (load(run, &model, &detect, &err))
 		fail_msg("%s", err.text);
+	same_run(&before, run);
+	run_drop(&before);
 	save(run, &model_then, &detect_then);
 	assert_int_equal(model_then.size, model.size);
 	assert_memory_equal(model_then.bytes, model.bytes, model.size);
@@ -441,6 +550,28 @@ static void test_other_options(void **state)
 
 /* ---- bytes that are not quite a state ---- */
 
+/* Detectors that look at VMs only have nothing to do on the host, and count on that. */
+static void test_host_has_no_vm(void **state)
+{
+	_cleanup_buffer_ struct buffer model = {}, detect = {};
+	struct run run, hostile;
+	struct error err = {};
+
+	(void)state;
+	run_start(&run);
+	for (int i = 0; i < FINDING_KINDS; i++)
+		memset(watch_state(&run.detect->host, (enum finding_kind)i), 1,
+			detectors[i]->state_size);
+	save(&run, &model, &detect);
+	run_start(&hostile);
+	run_drop(&hostile);
+	if (load(&hostile, &model, &detect, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(detect_finish(hostile.detect), 0);
+	run_end(&hostile);
+	run_end(&run);
+}
+
 /* Whatever was made of them can be used. */
 static void use(struct run *run, const struct kes_record *records)
 {
@@ -522,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_captures),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_other_options),
+		cmocka_unit_test(test_host_has_no_vm),
 		cmocka_unit_test(test_damaged),
 	};
 
