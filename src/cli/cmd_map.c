@@ -133,21 +133,18 @@ static int write_to(const struct map_run *run, FILE *out, const struct style *st
 	return r ? error_set(err, r, "writing the map failed: %s", strerror(-r)) : 0;
 }
 
-/* The file comes to be when what goes into it is there. */
-static int write_file(const struct map_run *run, const struct style *style,
-	const struct model *model, const struct vm *vm, struct error *err)
-{
-	_cleanup_free_ char *bytes = NULL;
-	size_t size;
-	FILE *memory = open_memstream(&bytes, &size);
-	int r;
+struct writing {
+	const struct map_run *run;
+	const struct style *style;
+	const struct model *model;
+	const struct vm *vm;
+};
 
-	if (!memory)
-		return error_set(err, -ENOMEM, "out of memory");
-	r = write_to(run, memory, style, model, vm, err);
-	if (fclose(memory) && !r)
-		r = error_set(err, -ENOMEM, "out of memory");
-	return r ? r : outfile_write(run->options->output, run->options->force, bytes, size, err);
+static int write_into(void *context, FILE *out, struct error *err)
+{
+	const struct writing *w = context;
+
+	return write_to(w->run, out, w->style, w->model, w->vm, err);
 }
 
 static int finish(
@@ -159,9 +156,10 @@ static int finish(
 
 	if (r)
 		return r;
-	if (run->options->output)
-		return write_file(run, style, model, vm, err);
-	return write_to(run, stdout, style, model, vm, err);
+	if (!run->options->output)
+		return write_to(run, stdout, style, model, vm, err);
+	return outfile_make(run->options->output, run->options->force, write_into,
+		&(struct writing){run, style, model, vm}, err);
 }
 
 /* ---- the command ---- */

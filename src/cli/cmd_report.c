@@ -95,24 +95,25 @@ static void keep_source(void *context, const struct capture_reader *reader)
 	};
 }
 
-/* The file comes to be when what goes into it is there. */
+struct writing {
+	struct report *report;
+	const struct report_page *page;
+};
+
+static int write_into(void *context, FILE *out, struct error *err)
+{
+	const struct writing *writing = context;
+
+	return report_write(out, writing->report, writing->page)
+		       ? error_set(err, -ENOMEM, "making the page failed: out of memory")
+		       : 0;
+}
+
 static int write_page(struct report_run *run, const struct report_page *page, struct error *err)
 {
-	const struct options *options = run->options;
-	_cleanup_free_ char *bytes = NULL;
-	size_t size;
-	FILE *memory = open_memstream(&bytes, &size);
-	int r;
+	struct writing writing = {run->report, page};
 
-	if (!memory)
-		return error_set(err, -ENOMEM, "out of memory");
-	r = report_write(memory, run->report, page);
-	if (fclose(memory) || r)
-		return error_set(err, -ENOMEM, "making the page failed: out of memory");
-	if (options->output)
-		return outfile_write(options->output, options->force, bytes, size, err);
-	fwrite(bytes, 1, size, stdout);
-	return 0;
+	return outfile_make(run->options->output, run->options->force, write_into, &writing, err);
 }
 
 static int finish(void *context, const struct style *style, const struct model *model,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,5 +67,25 @@ int outfile_write(const char *path, bool force, const char *bytes, size_t size, 
 			return r;
 		}
 	}
+	return 0;
+}
+
+int outfile_make(const char *path, bool force, outfile_fn fn, void *context, struct error *err)
+{
+	_cleanup_free_ char *bytes = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&bytes, &size);
+	int r;
+
+	if (!memory)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = fn(context, memory, err);
+	if (fclose(memory) && !r)
+		r = error_set(err, -ENOMEM, "out of memory");
+	if (r)
+		return r;
+	if (path)
+		return outfile_write(path, force, bytes, size, err);
+	fwrite(bytes, 1, size, stdout);
 	return 0;
 }
