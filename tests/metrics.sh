@@ -143,10 +143,10 @@ else
 	skip 'exporter: on IPv6' 'there is none here'
 fi
 for where in 127.0.0.1 :: ::1:1 127.0.0.1:x host:80 unix: '[::1]'; do
-	$exporter --listen "$where" >/dev/null 2>"$work/wrong"
+	timeout -s KILL 30 $exporter --listen "$where" >/dev/null 2>"$work/wrong"
 	equal "exporter: --listen $where is nothing to listen on" "1 1" "$? $(grep -c 'nothing to listen on' "$work/wrong")"
 done
-$exporter --listen "$first" 2>"$work/taken"
+timeout -s KILL 30 $exporter --listen "$first" 2>"$work/taken"
 equal 'exporter: an address that is taken' "1 1" "$? $(grep -c 'in use' "$work/taken")"
 
 # ---- Prometheus ----

@@ -101,6 +101,7 @@ static int make_text(
 	struct error err = {};
 
 	tool_metrics_read(&tool, daemon->live, daemon->model);
+	tool.unarmed = daemon->unarmed.code;
 	if (daemon->armed && !loaded_read(&enforced, daemon->enforcer.tables, &err))
 		view.enforced = &enforced;
 	if (daemon->socket) {

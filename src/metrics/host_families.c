@@ -129,6 +129,12 @@ static void tool_runs(FAMILY)
 		series_number(out, family, NULL, enforced->tool != 0);
 }
 
+static void unarmed(FAMILY)
+{
+	if (all->view->tool)
+		series_number(out, family, NULL, all->view->tool->unarmed);
+}
+
 static void policed(FAMILY)
 {
 	const struct enforced *enforced = all->view->enforced;
@@ -308,10 +314,14 @@ const struct family host_families[] = {
 		"How long ago the latest record was; more than a few seconds: capture stands "
 		"still.",
 		METRICS_HOST, NULL, record_age},
+	{"kvm_encstat_policy_unarmed", FAMILY_GAUGE, "", "",
+		"1: policies should be enforced, and nothing is refused, as the veto could not be "
+		"armed.",
+		METRICS_HOST, NULL, unarmed},
 	{"kvm_encstat_policy_tool_running", FAMILY_GAUGE, "", "",
 		"Whether a tool keeps the rules in the kernel up to date. Families of the policy "
 		"are left "
-		"out while nothing is enforced or monitored.",
+		"out while this program enforces nothing.",
 		METRICS_HOST, NULL, tool_runs},
 	{"kvm_encstat_policy_vms", FAMILY_GAUGE, "", "state",
 		"VMs that have rules of their own in the kernel, and VMs that are frozen.",

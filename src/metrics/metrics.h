@@ -69,6 +69,7 @@ void metrics_finding(
 /* What it costs, and whether it works: of the tool itself. */
 struct metrics_tool {
 	bool capturing;    /* KVM is there; if not, there are no hooks, and no record */
+	bool unarmed;      /* policies should be enforced, and are not */
 	uint64_t start_s;  /* Unix time */
 	uint64_t age_ns;   /* of the latest record */
 	size_t hooks[4];   /* by enum hook_state: absent, refused, standby, attached */
