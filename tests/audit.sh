@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The audit log, with a real journald as a plain process, in a mount namespace of its own: what a capture
-# holds comes out of journalctl field by field, whatever happens to journald on the way. Takes a minute.
+# holds comes out of journalctl field by field, whatever happens to journald on the way. Takes one to two minutes, most of them at
+# the pace at which records are sent.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
@@ -98,7 +99,7 @@ as_events='{vm: .KES_VM, vcpu: .KES_VCPU, gfn: .KES_GFN, npages: .KES_NPAGES, to
 	flags: (.KES_FLAGS | if . then ltrimstr("0x") else . end), attrs: (.KES_ATTRS | if . then ltrimstr("0x") else . end)}'
 round='(.gfn, .npages) |= tonumber' # jq has no more digits
 hex='def hex: if . < 10 then tostring elif . < 16 then ["a","b","c","d","e","f"][. - 10] else ((. / 16 | floor) | hex) + (. % 16 | hex) end;'
-for capture in protected race refusals denied faults; do
+for capture in protected unsolicited refusals denied faults; do
 	fresh
 	journald_starts
 	audit $capture --full
@@ -283,7 +284,7 @@ mkdir "$work/collected"
 /lib/systemd/systemd-journal-remote --listen-http=127.0.0.1:19532 --split-mode=none --output="$work/collected/all.journal" \
 	>"$work/remote.err" 2>&1 &
 remote=$!
-await sh -c 'exec 3<>/dev/tcp/127.0.0.1/19532' || await bash -c 'exec 3<>/dev/tcp/127.0.0.1/19532'
+await bash -c 'exec 3<>/dev/tcp/127.0.0.1/19532'
 /lib/systemd/systemd-journal-upload --url=http://127.0.0.1:19532 --save-state="$work/upload.state" \
 	>"$work/upload.err" 2>&1 &
 upload=$!
