@@ -98,7 +98,11 @@ try:
     value(figure + ".querySelector('.stage canvas').scrollIntoView({block: 'center', behavior: 'instant'})")
     box = value("(() => { const r = %s.querySelector('.stage canvas').getBoundingClientRect(); return [r.left, r.top, r.width]; })()" % figure)
     call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + box[2] - 10, y=box[1] + 5)
-    got = value(figure + ".querySelector('.cell').textContent")
+    # The page hears of it with its next frame.
+    deadline = time.monotonic() + 10
+    got = ""
+    while not got.startswith("Range 0x") and time.monotonic() < deadline:
+        got = value(figure + ".querySelector('.cell').textContent")
     tell("hovering tells range, cell and last change",
          got.startswith("Range 0x") and "Cell 0x" in got and "Last change" in got, got)
     value("document.querySelector('nav a[href=\"#vm-%s\"]').click()" % vm)
