@@ -3,7 +3,7 @@
 """A report in headless Chromium, over the DevTools protocol on pipes: browse.py PAGE VM SHARED
 
 Prints "ok WHAT" or "not WHAT" for each thing tried."""
-import json, os, signal, subprocess, sys, tempfile
+import json, os, signal, subprocess, sys, tempfile, time
 
 page, vm, shared = os.path.abspath(sys.argv[1]), sys.argv[2], sys.argv[3]
 signal.alarm(120)
