@@ -96,12 +96,13 @@ try:
     got = value(sums + ".dataset.shared")
     tell("and back", got == shared, got)
     value(figure + ".querySelector('.stage canvas').scrollIntoView({block: 'center', behavior: 'instant'})")
-    box = value("(() => { const r = %s.querySelector('.stage canvas').getBoundingClientRect(); return [r.left, r.top, r.width]; })()" % figure)
-    call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + box[2] - 10, y=box[1] + 5)
-    # The page hears of it with its next frame.
+    # Not before the page was laid out where it was scrolled to: until it hears of it.
     deadline = time.monotonic() + 10
     got = ""
     while not got.startswith("Range 0x") and time.monotonic() < deadline:
+        box = value("(() => { const r = %s.querySelector('.stage canvas').getBoundingClientRect(); return [r.left, r.top, r.width]; })()" % figure)
+        for off in (12, 10):
+            call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + box[2] - off, y=box[1] + 5)
         got = value(figure + ".querySelector('.cell').textContent")
     tell("hovering tells range, cell and last change",
          got.startswith("Range 0x") and "Cell 0x" in got and "Last change" in got, got)
