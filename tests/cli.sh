@@ -242,7 +242,9 @@ fi
 
 # What a host may lack. The plain binary: sanitizers do not go with dropped privileges everywhere.
 encstat=$PWD/build/kvm-encstat
-if [ "$(id -u)" -eq 0 ]; then
+if [ ! -e /dev/kvm ]; then
+	skip 'cli: what needs KVM' 'no KVM here'
+elif [ "$(id -u)" -eq 0 ]; then
 	says 'not root' 1 'run as root' setpriv --reuid 65534 --clear-groups "$encstat" list
 	says 'not root, doctor' 1 'run as root' setpriv --reuid 65534 --clear-groups "$encstat" doctor
 	if unshare -m true 2>/dev/null; then

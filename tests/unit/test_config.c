@@ -63,7 +63,7 @@ static const char *other_value(const struct config_key *key)
 	case CONFIG_COUNT:
 		return "17";
 	case CONFIG_BYTES:
-		return "128K";
+		return "32M";
 	case CONFIG_TIME:
 		return "7s";
 	default:
