@@ -201,16 +201,17 @@ static bool is_text(const char *text)
 	return true;
 }
 
-/* Within single quotes only the quote itself has a meaning. */
+/* Between double quotes two characters have a meaning. Between single ones a text with several
+ * quotes in a row did not come back as it was. */
 static void write_quoted(FILE *out, const char *text)
 {
-	putc('\'', out);
+	putc('"', out);
 	for (; *text; text++) {
-		if (*text == '\'')
-			putc('\'', out);
+		if (*text == '"' || *text == '\\')
+			putc('\\', out);
 		putc(*text, out);
 	}
-	putc('\'', out);
+	putc('"', out);
 }
 
 static void write_columns(FILE *out, const struct column_set *set)
