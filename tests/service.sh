@@ -67,10 +67,11 @@ said() {
 		kill -0 $daemon 2>/dev/null || return 1
 	done
 }
-# begin: starts it, with a service manager that writes down what it hears
+# begin [SOCKET]: starts it, with a service manager that writes down what it hears, and that listens at SOCKET
+# for it: as systemd's, that socket blocks
 begin() {
 	: >"$work/notified"
-	python3 - "$work" "$encstat" "$work/main.yaml" >/dev/null 2>"$work/daemon.err" <<'END' &
+	python3 - "$work" "$encstat" "$work/main.yaml" "$@" >/dev/null 2>"$work/daemon.err" <<'END' &
 import os, socket, sys
 work, program, config = sys.argv[1:4]
 path = work + '/notify'
@@ -88,6 +89,13 @@ if listener == 0:
             if message == 'the end':
                 os._exit(0)
 server.close()
+if len(sys.argv) > 4:
+    inherited = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    inherited.bind(sys.argv[4])
+    inherited.listen()
+    os.dup2(inherited.detach(), 3)
+    os.set_inheritable(3, True)
+    os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
 os.environ.update(NOTIFY_SOCKET=path, WATCHDOG_USEC='200000', WATCHDOG_PID=str(os.getpid()))
 os.execv(program, [program, 'daemon', '--config', config])
 END
@@ -130,3 +138,22 @@ begin
 equal 'service: the next one starts' 0 $?
 finish
 equal 'service: and ends' 0 $status
+
+# ---- the service manager's socket ----
+
+begin "$work/inherited"
+equal 'service: with a socket of the service manager it starts' 0 $?
+for round in 1 2; do
+	timeout 20 "$encstat" list --socket "$work/inherited" >/dev/null 2>"$work/list.err"
+	answered=$?
+	equal "service: it answers there ($round)" 0 $answered
+done
+: >"$work/notified"
+if [ "$answered" = 0 ]; then
+	try 'service: and goes on to give signs of life' notified 'WATCHDOG=1'
+else
+	kill -KILL $daemon # it would not end by itself
+fi
+finish
+equal 'service: it ends well' 0 $status
+try "service: the socket stays, as it is the service manager's" test -S "$work/inherited"

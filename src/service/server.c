@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The listening socket: who may come in, and how many. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -199,6 +200,17 @@ static int bind_path(struct server *server, const char *path, struct error *err)
 	return r;
 }
 
+/* systemd hands over a socket that blocks: to look for one more client would be to wait for it. */
+static int unblock(int fd, struct error *err)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return error_set(
+			err, -errno, "the socket of the service manager: %s", strerror(errno));
+	return 0;
+}
+
 /* As many descriptors as clients need; where that is not allowed there is room for fewer. */
 static void raise_limit(void)
 {
@@ -234,7 +246,7 @@ int server_new(struct server **ret, const struct server_options *options,
 {
 	_cleanup_close_ int listen_fd = options->listen_fd;
 	_cleanup_(server_free) struct server *server = calloc(1, sizeof(*server));
-	int r = 0;
+	int r;
 
 	if (!server)
 		return error_set(err, -ENOMEM, "out of memory");
@@ -242,8 +254,8 @@ int server_new(struct server **ret, const struct server_options *options,
 	server->group = options->group;
 	server->event = sd_event_ref(options->event);
 	server->listen_fd = TAKE_FD(listen_fd);
-	if (server->listen_fd < 0)
-		r = bind_path(server, options->path, err);
+	r = server->listen_fd < 0 ? bind_path(server, options->path, err)
+				  : unblock(server->listen_fd, err);
 	if (r)
 		return r;
 	raise_limit();

@@ -727,6 +727,47 @@ static void test_client(void **state)
 	assert_non_null(strstr(err.advice, "systemctl start"));
 }
 
+/* ---- a socket of systemd's ---- */
+
+/* It hands over one that blocks, and serves nobody's clients in our stead. */
+static int listen_as_systemd(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static void test_inherited(void **state)
+{
+	struct server_options options = {.group = (gid_t)-1};
+	struct error err = {};
+	struct world w;
+	struct end e;
+
+	(void)state;
+	world_open(&w, (gid_t)-1);
+	server_free(&w.server);
+	options.listen_fd = listen_as_systemd(w.path);
+	options.event = w.event;
+	assert_int_equal(server_new(&w.server, &options, &w.view, &err), 0);
+	alarm(30); /* a server that waits for its next client would do so for ever */
+	for (int i = 0; i < 2; i++) {
+		end_open(&e, &w);
+		send_call(&e, "{\"method\":\"org.varlink.service.GetInfo\"}");
+		assert_string_equal(reply_string(&w, &e, "vendor"), "kvm-encstat");
+		end_close(&e);
+	}
+	alarm(0);
+	server_free(&w.server);
+	assert_int_equal(unlink(w.path), 0); /* it is systemd's: it was still there */
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -742,6 +783,7 @@ int main(void)
 		cmocka_unit_test(test_never_reads),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_client),
+		cmocka_unit_test(test_inherited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
