@@ -74,7 +74,7 @@ matches 'packages: its group is there' "$(cat "$root/etc/group")" '^kvm-encstat:
 matches 'packages: the service is enabled' "$(find "$root/etc/systemd/system" -name 'kvm-encstat*' 2>&1)" kvm-encstat
 try 'packages: its configuration is right' inside kvm-encstat config check
 try 'packages: so is its policy' inside kvm-encstat policy check /etc/kvm-encstat/policy.d
-units=$(dpkg-deb -c "build/deb/kvm-encstat_${version}_amd64.deb" | sed -n 's|.*\./\(lib/systemd/system/.*\.\(service\|socket\|timer\)\)$|/\1|p')
+units=$(dpkg-deb -c "build/deb/kvm-encstat_${version}_amd64.deb" | sed -nE 's,.*\./(lib/systemd/system/.*\.(service|socket|timer))$,/\1,p')
 matches 'packages: the service is among the units' "$units" 'system/kvm-encstat\.service'
 # shellcheck disable=SC2086
 try 'packages: systemd has no complaint about the units' inside systemd-analyze verify --man=no $units
