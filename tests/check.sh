@@ -12,7 +12,7 @@ trap 'rm -f "$RESULTS"' EXIT
 
 # The sanitized binary is what the tests of the commands run.
 export ASAN_OPTIONS=abort_on_error=0:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-export FUZZ_SECONDS=${FUZZ_SECONDS:-15}
+export FUZZ_SECONDS=${FUZZ_SECONDS:-6}
 kernels=${LAB_KERNELS:-sw-protected 6.1 6.12} # the one with most to do first: two run at once
 
 # cmocka prints one line a test; each counts.
