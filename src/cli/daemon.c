@@ -17,6 +17,7 @@ int daemon_event(struct daemon *daemon, const struct event *event)
 {
 	if (daemon_enforce_event(daemon, event))
 		return 0; /* our own guest's */
+	daemon_state_event(daemon, event);
 	daemon_audit_event(daemon, event);
 	daemon_socket_event(daemon->socket, event);
 	return daemon_metrics_event(daemon, event);
@@ -51,6 +52,8 @@ int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, stru
 
 static const char *enforcement(const struct daemon *daemon)
 {
+	if (daemon->unarmed.code && daemon->kept)
+		return "; THE VETO COULD NOT BE ARMED: only what was enforced before is";
 	if (daemon->unarmed.code)
 		return "; NOTHING IS REFUSED: the veto could not be armed";
 	return daemon->armed ? "; policies are enforced" : "";

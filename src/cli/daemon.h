@@ -40,6 +40,7 @@ struct daemon {
 	char audit_trouble[256]; /* that was said last */
 	bool audit_unconfirmed;
 	bool dropped;         /* no more privileges than it needs */
+	bool kept; /* not armed, but what an earlier daemon has enforced goes on */
 	struct error unarmed; /* why it is not, though it should be; code 0: it should not be */
 };
 
@@ -142,6 +143,7 @@ void daemon_state_resume(struct daemon *daemon,
 /* All is watched: ends VMs of the last life that are not there any more. */
 int daemon_state_start(struct daemon *daemon, struct error *err);
 /* Saves it, if it is time to. */
+void daemon_state_event(struct daemon *daemon, const struct event *event);
 void daemon_state_turn(struct daemon *daemon, uint64_t now_ns);
 void daemon_state_stop(struct daemon *daemon);
 

@@ -38,7 +38,11 @@ void daemon_enforce_start(struct daemon *daemon, int (*pump)(void *), void *sess
 		return;
 	}
 	live_veto_close(&enforcer->veto);
-	log_line(LOG_ERR, "NOTHING IS REFUSED: %s", why->text);
+	daemon->kept = veto_is_kept();
+	log_line(LOG_ERR, "%s: %s",
+		daemon->kept ? "THE VETO COULD NOT BE ARMED, only what was enforced before is"
+			     : "NOTHING IS REFUSED",
+		why->text);
 	if (*why->advice)
 		log_line(LOG_ERR, "%s", why->advice);
 	log_line(LOG_ERR, "the daemon goes on watching; a restart tries again");

@@ -13,6 +13,8 @@
 #include "output/output.h"
 #include "service/store.h"
 
+#define STIRRED_NS 1000000000ull /* ids of VMs that came wait so long, at the most */
+
 struct daemon_state {
 	char *path;
 	char boot[STORE_BOOT];
@@ -21,6 +23,7 @@ struct daemon_state {
 	size_t n_known;
 	bool resumed;
 	bool trouble; /* told, since the last time that it worked */
+	bool stirred; /* VMs came or went since it was saved */
 };
 
 /* ---- saving ---- */
@@ -81,14 +84,26 @@ static void save_or_tell(struct daemon *daemon)
 	int r = save(daemon, &err);
 
 	daemon->state->saved_ns = clock_now_ns();
+	daemon->state->stirred = false;
 	if (r && !daemon->state->trouble)
 		log_line(LOG_WARNING, "%s: a next life may know less of what was", err.text);
 	daemon->state->trouble = r != 0;
 }
 
+/* A life that ends without a word must not take a VM's id with it. */
+void daemon_state_event(struct daemon *daemon, const struct event *event)
+{
+	daemon->state->stirred |= event->kind == EVENT_VM_NEW || event->kind == EVENT_VM_END;
+}
+
 void daemon_state_turn(struct daemon *daemon, uint64_t now_ns)
 {
-	if (daemon->live && now_ns - daemon->state->saved_ns >= daemon->config->save_interval)
+	uint64_t since_ns = now_ns - daemon->state->saved_ns;
+
+	if (!daemon->live)
+		return;
+	if (since_ns >= daemon->config->save_interval ||
+		(daemon->state->stirred && since_ns >= STIRRED_NS))
 		save_or_tell(daemon);
 }
 

@@ -315,8 +315,8 @@ const struct family host_families[] = {
 		"still.",
 		METRICS_HOST, NULL, record_age},
 	{"kvm_encstat_policy_unarmed", FAMILY_GAUGE, "", "",
-		"1: policies should be enforced, and nothing is refused, as the veto could not be "
-		"armed.",
+		"1: policies should be enforced, and the veto could not be armed: nothing is "
+		"refused, but what an earlier daemon left to be.",
 		METRICS_HOST, NULL, unarmed},
 	{"kvm_encstat_policy_tool_running", FAMILY_GAUGE, "", "",
 		"Whether a tool keeps the rules in the kernel up to date. Families of the policy "
