@@ -28,14 +28,6 @@ struct daemon_state {
 
 /* ---- saving ---- */
 
-static const struct vm *find_vm(const struct model *model, uint32_t id)
-{
-	for (size_t i = 0; i < model_vm_count(model); i++)
-		if (model_vm(model, i)->id == id)
-			return model_vm(model, i);
-	return NULL;
-}
-
 /* How far their numbers have come is in the model. */
 static int list_vms(const struct daemon *daemon, struct store *store)
 {
@@ -49,7 +41,7 @@ static int list_vms(const struct daemon *daemon, struct store *store)
 	if (!store->vms)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (!find_vm(daemon->model, list[i].id))
+		if (!model_find(daemon->model, list[i].id))
 			continue; /* its first record is still on the ring */
 		store->vms[store->n_vms++] = (struct store_vm){
 			.kvm = list[i].kvm,
@@ -135,7 +127,7 @@ static int take_vms(struct daemon *daemon, const struct store *store, struct liv
 		return -ENOMEM;
 	for (size_t i = 0; i < store->n_vms; i++) {
 		const struct store_vm *saved = &store->vms[i];
-		const struct vm *vm = find_vm(daemon->model, saved->id);
+		const struct vm *vm = model_find(daemon->model, saved->id);
 		struct live_known *known = &state->known[state->n_known];
 
 		if (!vm || !vm->alive || !saved->start ||

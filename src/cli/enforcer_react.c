@@ -98,14 +98,6 @@ static bool is_monitored(const struct enforcer *enforcer, uint32_t vm)
 	return assigned && assigned->kvm && veto_is_monitored(enforcer->tables, assigned->kvm);
 }
 
-static const struct vm *find_vm(const struct model *model, uint32_t id)
-{
-	for (size_t i = 0; i < model_vm_count(model); i++)
-		if (model_vm(model, i)->id == id)
-			return model_vm(model, i);
-	return NULL;
-}
-
 static int react_to(struct enforcer *enforcer, struct live *live, const struct vm *vm,
 	const struct found *found)
 {
@@ -162,7 +154,7 @@ int enforcer_react(struct enforcer *enforcer, struct live *live, const struct mo
 		r = veto_each_vm(enforcer->tables, resume_vmm, enforcer);
 	}
 	for (size_t i = 0; i < enforcer->n_found && !r; i++) {
-		const struct vm *vm = find_vm(model, enforcer->found[i].vm);
+		const struct vm *vm = model_find(model, enforcer->found[i].vm);
 
 		if (vm && vm->alive)
 			r = react_to(enforcer, live, vm, &enforcer->found[i]);

@@ -452,6 +452,13 @@ const struct vm *model_vm(const struct model *model, size_t index)
 	return model->vms[index];
 }
 
+const struct vm *model_find(const struct model *model, uint32_t id)
+{
+	size_t at = vm_position(model, id);
+
+	return at < model->n_vms && model->vms[at]->id == id ? model->vms[at] : NULL;
+}
+
 uint32_t model_next_reading(const struct model *model, uint32_t after, bool any)
 {
 	for (size_t i = vm_position(model, after + 1); i < model->n_vms; i++) {

@@ -33,6 +33,8 @@ void model_finish(struct model *model);
 /* VMs in order of id. */
 size_t model_vm_count(const struct model *model);
 const struct vm *model_vm(const struct model *model, size_t index);
+/* NULL: there is none with that id, or no more. */
+const struct vm *model_find(const struct model *model, uint32_t id);
 
 /* The first VM with an id above `after` whose host plane should be read from the kernel; any: that
  * has one and lives. 0 if there is none. */

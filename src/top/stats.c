@@ -479,13 +479,3 @@ const struct host_stats *stats_host(const struct stats *s)
 		count_open(s->vms[i]->open, host->open);
 	return host;
 }
-
-size_t stats_memory(const struct stats *s)
-{
-	size_t heats = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		heats += s->vms[i]->heat != NULL;
-	return sizeof(*s) + s->capacity * sizeof(*s->vms) + s->n * sizeof(**s->vms) +
-	       heats * sizeof(struct heat);
-}

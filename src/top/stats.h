@@ -109,6 +109,4 @@ unsigned int vm_stats_open(const struct vm_stats *vm, unsigned int ret_open[SEVE
 const struct vm_counters *vm_stats_counters(
 	const struct stats *stats, const struct vm_stats *vm, bool *ret_process);
 
-size_t stats_memory(const struct stats *stats);
-
 #endif
