@@ -368,6 +368,9 @@ static void test_ended_vms_are_bounded(void **state)
 	}
 	model_totals(b.model, &totals);
 	assert_int_equal(model_vm_count(b.model), 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_ptr_equal(model_find(b.model, model_vm(b.model, i)->id), model_vm(b.model, i));
+	assert_null(model_find(b.model, 99999));
 	assert_int_equal(totals.forgotten, 98);
 	assert_int_equal(model_vm(b.model, 1)->id, 100);
 	model_free(&b.model);
