@@ -106,7 +106,7 @@ $(B)/tests/verdict: tests/verdict/verdict.c $(B)/tests/verdict.skel.h $(VERDICT_
 	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $< $(VERDICT_OBJECTS) $(LIBS) -o $@
 
 # What the kernel half counts, against an oracle.
-COUNTED_SOURCES := tests/counted/counted.c tests/counted/oracle.c
+COUNTED_SOURCES := $(filter-out %.bpf.c,$(wildcard tests/counted/*.c))
 
 $(B)/tests/counted.bpf.o: tests/counted/counted.bpf.c | packages
 	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c $< -o $@
