@@ -61,6 +61,12 @@ notified() {
 		kill -0 $daemon 2>/dev/null || return 1
 	done
 }
+# notified_times PATTERN N: the same, of so many messages
+notified_times() {
+	until [ "$(grep -cE -- "$1" "$work/notified")" -ge "$2" ]; do
+		kill -0 $daemon 2>/dev/null || return 1
+	done
+}
 # said PATTERN: the same of what it logs
 said() {
 	until grep -qE -- "$1" "$work/daemon.err"; do
@@ -96,6 +102,8 @@ if len(sys.argv) > 4:
     os.dup2(inherited.detach(), 3)
     os.set_inheritable(3, True)
     os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
+# Leaks are looked for by ways that the daemon has given up once it watches.
+os.environ.update(ASAN_OPTIONS='abort_on_error=0:detect_leaks=' + str(int(not os.path.exists('/dev/kvm'))))
 os.environ.update(NOTIFY_SOCKET=path, WATCHDOG_USEC='200000', WATCHDOG_PID=str(os.getpid()))
 os.execv(program, [program, 'daemon', '--config', config])
 END
@@ -129,6 +137,41 @@ printf 'daemon: {save_interval: soon}\n' >"$work/conf.d/30-new.yaml"
 kill -HUP $daemon
 try 'service: reload: what is wrong is said' said "30-new.yaml:1:25: 'save_interval' wants a time"
 try 'service: reload: and the old goes on' said 'nothing has changed: the old configuration and policies go on'
+
+# The same by way of its socket, for whom the answer is waited for: systemd, for one.
+reload() {
+	timeout 60 "$encstat" policy reload --socket "$work/socket" "$@" >"$work/reload.out" 2>"$work/reload.err"
+}
+reload
+equal 'service: reload by its socket, wrong: failed' 1 $?
+matches 'service: reload by its socket, wrong: what and where' "$(cat "$work/reload.err")" \
+	"30-new.yaml:1:25: 'save_interval' wants a time"
+matches 'service: reload by its socket, wrong: and what goes on' "$(cat "$work/reload.err")" 'nothing has changed'
+reload $daemon
+equal 'service: reload by its socket, with its pid, wrong: failed' 1 $?
+printf 'daemon: {save_interval: 6s, ring_size: 4M}\n' >"$work/conf.d/30-new.yaml"
+reload $daemon
+equal 'service: reload by its socket: done' 0 $?
+matches 'service: reload by its socket: what has changed' "$(cat "$work/reload.out")" 'read anew: [0-9] values? changed'
+matches 'service: reload by its socket: what cannot change is said' "$(cat "$work/reload.out")" \
+	'daemon.ring_size has changed .*: that holds after a restart only'
+equal 'service: what systemd does at a reload is that' "ExecReload=/usr/sbin/kvm-encstat policy reload \$MAINPID" \
+	"$(grep ^ExecReload= units/kvm-encstat.service)"
+reload 0
+equal 'service: reload, no pid: usage' 2 $?
+reload --socket "$work/nowhere"
+equal 'service: reload, no daemon: failed' 1 $?
+
+# Its socket is elsewhere: it is told by a signal.
+printf 'daemon: {save_interval: 7s}\n' >"$work/conf.d/30-new.yaml"
+reload --socket "$work/nowhere" $daemon
+equal 'service: reload, its socket is elsewhere: told' 0 $?
+matches 'service: reload, its socket is elsewhere: how is said' "$(cat "$work/reload.out")" "pid $daemon was sent SIGHUP"
+try 'service: reload, its socket is elsewhere: it hears' notified_times 'RELOADING=1' 6
+sleep infinity &
+other=$!
+{ reload $other; wait $other; } 2>/dev/null
+equal 'service: reload, the pid of another: that one is told' 129 $?
 rm "$work/conf.d/30-new.yaml"
 finish
 equal 'service: SIGTERM ends it well' 0 $status

@@ -67,7 +67,7 @@ static int on_turn(void *context, const struct model *model, struct error *err)
 
 static void on_reload(void *context)
 {
-	daemon_reload(context, NULL);
+	daemon_reload(context, NULL, NULL);
 }
 
 static void on_stop(void *context)

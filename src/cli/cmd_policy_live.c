@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -201,29 +203,105 @@ const struct command command_baseline = {
 
 /* ---- reload ---- */
 
-static int run_reload(const struct options *options, struct error *err)
+/* options->args[0], if it is given; 0: it is not. */
+static int read_pid(const struct options *options, pid_t *ret, struct error *err)
 {
-	struct json_object *reply = NULL;
-	int r = ask(options, "Reload", NULL, &reply, err);
+	const char *word = options->args[0];
+	char shown[ESCAPED_SIZE(64)], *end;
+	unsigned long pid;
 
+	*ret = 0;
+	if (!word)
+		return 0;
+	errno = 0;
+	pid = strtoul(word, &end, 10);
+	if (!strchr("0123456789", *word) || *end || errno || !pid || pid > INT32_MAX)
+		return error_set(err, -EINVAL, "'%s' is not the pid of a process",
+			escape(word, shown, sizeof(shown)));
+	*ret = (pid_t)pid;
+	return 0;
+}
+
+/* Who cannot be asked can still be told. */
+static int signal_daemon(pid_t pid, struct error *err)
+{
+	if (kill(pid, SIGHUP))
+		return error_set(err, -errno, "sending SIGHUP to pid %d: %s", pid, strerror(errno));
+	printf("pid %d was sent SIGHUP, since its socket is elsewhere or off: what came of it is "
+	       "in "
+	       "its log\n",
+		pid);
+	return 0;
+}
+
+/* Whether who answers there is that process. 1, 0, or a negative errno. */
+static int is_pid(struct daemon_client *client, pid_t pid, struct error *err)
+{
+	struct json_object *reply = NULL, *status, *value;
+	int r = daemon_client_call(client, "Status", NULL, TIMEOUT_MS, &reply, err);
+
+	if (r)
+		return r;
+	r = json_object_object_get_ex(reply, "status", &status) &&
+	    json_object_object_get_ex(status, "pid", &value) && json_object_get_int64(value) == pid;
+	json_object_put(reply);
+	return r;
+}
+
+/* 1: *ret is a connection to the daemon, the one with that pid, if one is given. 0: there is none.
+ */
+static int find_daemon(
+	struct daemon_client **ret, const struct options *options, pid_t pid, struct error *err)
+{
+	int r = remote_open(ret, options, err);
+
+	if (pid && (r == -ENOENT || r == -ECONNREFUSED))
+		return 0;
+	return r <= 0 || !pid ? r : is_pid(*ret, pid, err);
+}
+
+static int reload(const struct options *options, pid_t pid, struct error *err)
+{
+	_cleanup_(daemon_client_free) struct daemon_client *client = NULL;
+	struct json_object *reply = NULL;
+	int r = find_daemon(&client, options, pid, err);
+
+	if (!r && pid)
+		return signal_daemon(pid, err);
 	if (!r) {
 		error_set(err, -ENOENT, "no daemon runs that could read its policies anew");
 		error_advise(err, "`kvm-encstat enforce` does so at SIGHUP");
-		r = -ENOENT;
+		return -ENOENT;
 	}
 	if (r > 0)
+		r = daemon_client_call(client, "Reload", NULL, TIMEOUT_MS, &reply, err);
+	if (!r)
 		fputs(string_of(reply, "said"), stdout);
 	json_object_put(reply);
-	return r < 0 ? EXIT_FAILED : EXIT_DONE;
+	return r;
+}
+
+static int run_reload(const struct options *options, struct error *err)
+{
+	pid_t pid;
+
+	if (read_pid(options, &pid, err))
+		return EXIT_USAGE;
+	return reload(options, pid, err) ? EXIT_FAILED : EXIT_DONE;
 }
 
 const struct command command_reload = {
 	.name = "policy reload",
-	.arguments = "",
+	.arguments = "[PID]",
 	.summary = "let the daemon read its configuration and policies anew",
-	.text = "As SIGHUP does, but says here what came of it: what is wrong with them, if they "
-		"are, and that\n"
-		"the old ones go on then.",
+	.text = "As SIGHUP does, but waits until that is done, and says here what came of it: what "
+		"is wrong with\n"
+		"them, if they are, and that the old ones go on then. PID is the daemon's: if "
+		"another one or none\n"
+		"answers at the socket, that process is sent SIGHUP. It is what `systemctl reload "
+		"kvm-encstat` does.",
+	.takes_args = 1,
+	.may_lack_args = true,
 	.options = OPT_SOCKET,
 	.run = run_reload,
 };

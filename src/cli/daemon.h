@@ -40,7 +40,7 @@ struct daemon {
 	char audit_trouble[256]; /* that was said last */
 	bool audit_unconfirmed;
 	bool dropped;         /* no more privileges than it needs */
-	bool kept; /* not armed, but what an earlier daemon has enforced goes on */
+	bool kept;            /* not armed, but what an earlier daemon has enforced goes on */
 	struct error unarmed; /* why it is not, though it should be; code 0: it should not be */
 };
 
@@ -55,9 +55,10 @@ void daemon_records(struct daemon *daemon, const struct kes_record *records, siz
 int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, struct error *err);
 /* Something may have come, or time has passed. */
 int daemon_turn(struct daemon *daemon, struct error *err);
-/* SIGHUP, or somebody asks for it: reads what the files say now. What is wrong with them is logged,
- * and in err, which may be NULL; all stays as it was then. */
-int daemon_reload(struct daemon *daemon, struct error *err); /* daemon_reload.c */
+/* SIGHUP, or somebody asks for it: reads what the files say now. What has changed is logged, and
+ * said, which may be NULL. What is wrong with them is logged, and in err, which may be NULL, too;
+ * all stays as it was then. */
+int daemon_reload(struct daemon *daemon, FILE *said, struct error *err); /* daemon_reload.c */
 /* The end, while the programs are still there. */
 void daemon_stop(struct daemon *daemon);
 

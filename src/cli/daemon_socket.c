@@ -73,10 +73,12 @@ static const char *const change_names[SERVER_CHANGES] = {
 
 static int reload(struct daemon *daemon, FILE *said, struct error *err)
 {
-	int r = daemon_reload(daemon, err);
+	int r = daemon_reload(daemon, said, err);
 
-	if (!r)
-		fputs("the configuration and the policies were read anew\n", said);
+	if (r && !*err->advice)
+		error_advise(err, "nothing has changed: the old configuration and policies go on; "
+				  "`kvm-encstat config check` and `policy check` tell all that is "
+				  "wrong");
 	return r;
 }
 
