@@ -56,4 +56,46 @@ static inline const struct policy_rule *only_rule(const struct policies *policie
 	return &policies->list[0].rules[0];
 }
 
+/* Policies with a rule, by name and priority; more: lines of it. */
+#define RULES "  rules: [{deny: any}]\n"
+#define POLICY(name, priority, more) \
+	"- name: " name "\n  priority: " priority "\n  mode: enforce\n" more RULES
+
+#define UUID  "0d2f9c1e-4a6b-4c8d-9e0f-1a2b3c4d5e6f"
+#define UUID2 "1d2f9c1e-4a6b-4c8d-9e0f-1a2b3c4d5e6f"
+
+/* An SNP guest of QEMU's. */
+static inline struct vm *a_vm(void)
+{
+	struct vm *vm = vm_new(1);
+
+	assert_non_null(vm);
+	vm->known = true;
+	vm->type = KES_VM_SNP;
+	vm->uid = 107;
+	vm->pid = 4711;
+	strcpy(vm->comm, "qemu-system-x86");
+	strcpy(vm->text[KES_TEXT_NAME], "web-1/prod");
+	strcpy(vm->text[KES_TEXT_UUID], UUID);
+	strcpy(vm->text[KES_TEXT_CGROUP], "/machine.slice/web.scope");
+	for (int i = 0; i < KES_TEXT_MAX; i++)
+		vm->text_size[i] = strlen(vm->text[i]);
+	return vm;
+}
+
+/* What the default says for VMs of this type: as rule_describe() has it, or "none". */
+static inline void check_default(const struct policies *policies, uint32_t type, const char *want)
+{
+	_cleanup_free_ struct effective *effective = NULL;
+	_cleanup_(vm_free) struct vm *vm = a_vm();
+	char text[128] = "none";
+
+	vm->type = type;
+	assert_int_equal(policy_compile(&effective, policies, vm, NULL), 0);
+	if (effective->set.n_rules)
+		rule_describe(
+			effective->sources[effective->set.n_rules - 1].rule, text, sizeof(text));
+	assert_string_equal(text, want);
+}
+
 #endif
