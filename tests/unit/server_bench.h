@@ -289,4 +289,17 @@ static inline const char *reply_string(struct world *w, struct end *e, const cha
 	return text;
 }
 
+/* A client whose stream begins. */
+static inline void subscribe_to(struct world *w, struct end *e)
+{
+	struct json_object *message;
+
+	end_open(e, w);
+	send_call(e, "{\"method\":\"io.kvmencstat.Stream\",\"upgrade\":true}");
+	message = reply(w, e);
+	assert_non_null(message);
+	assert_false(json_object_object_get_ex(message, "error", NULL));
+	json_object_put(message);
+}
+
 #endif

@@ -4,6 +4,7 @@
  *
  *   KES_SEED=N   the random numbers of an earlier run
  */
+#include "policy_judged.h"
 #include "policy_text.h"
 
 #define VMS         2  /* of each policy */
