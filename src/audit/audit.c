@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -62,84 +61,7 @@ void audit_end(struct audit *audit, int priority)
 	audit->told++;
 }
 
-/* ---- notes ---- */
-
-struct audit_who audit_who(uid_t uid, pid_t pid)
-{
-	struct audit_who who = {.uid = uid, .pid = pid};
-	_cleanup_close_ int fd = -1;
-	char path[32];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, who.comm, sizeof(who.comm) - 1);
-	if (n > 0)
-		who.comm[strcspn(who.comm, "\n")] = '\0';
-	return who;
-}
-
-static void set_who(struct audit_record *record, const struct audit_who *who)
-{
-	char shown[ESCAPED_SIZE(sizeof(who->comm))];
-
-	if (!who || !who->pid)
-		return;
-	record_set_u64(record, FIELD_WHO_UID, who->uid);
-	record_set_u64(record, FIELD_WHO_PID, (uint64_t)who->pid);
-	if (*who->comm)
-		record_set(record, FIELD_WHO_COMM, "%s", escape(who->comm, shown, sizeof(shown)));
-}
-
-/* What is no event happens now. */
-static uint64_t note_time(const struct audit *audit)
-{
-	return audit->replay ? audit->now_ns : clock_now_ns();
-}
-
-__attribute__((format(printf, 6, 0))) static void note(struct audit *audit, enum audit_kind kind,
-	const struct audit_who *who, const struct audit_value *values, size_t n, const char *format,
-	va_list args)
-{
-	struct audit_record *record = audit_begin(audit, kind, note_time(audit));
-	char text[AUDIT_RECORD_BYTES / 4], shown[ESCAPED_SIZE(KES_TEXT_LIMIT)];
-
-	for (size_t i = 0; i < n; i++)
-		if (values[i].text)
-			record_set(record, values[i].field, "%s",
-				escape(values[i].text, shown, sizeof(shown)));
-	set_who(record, who);
-	vsnprintf(text, sizeof(text), format, args);
-	record_add(record, "MESSAGE", "%s", text);
-	audit_end(audit, audit_kinds[kind].priority);
-}
-
-void audit_note(struct audit *audit, enum audit_kind kind, const struct audit_who *who,
-	const struct audit_value *values, size_t n, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	note(audit, kind, who, values, n, format, args);
-	va_end(args);
-}
-
-void audit_policy(struct audit *audit, const struct policies *policies, const struct audit_who *who)
-{
-	for (size_t i = 0; i < policies->n_files; i++) {
-		char hex[SHA256_HEX], shown[ESCAPED_SIZE(KES_TEXT_LIMIT)];
-		const struct audit_value values[] = {
-			{FIELD_POLICY, policies->files[i]},
-			{FIELD_DIGEST, sha256_hex(policies->digests[i], hex)},
-		};
-
-		audit_note(audit, AUDIT_POLICY, who, values, ARRAY_SIZE(values),
-			"policy loaded: %s, sha256 %s",
-			escape(policies->files[i], shown, sizeof(shown)), hex);
-	}
-}
-
-static void tell_start(struct audit *audit)
+void audit_tell_start(struct audit *audit)
 {
 	const struct audit_value values[] = {
 		{FIELD_VERSION, KES_VERSION},
@@ -160,137 +82,6 @@ static void tell_start(struct audit *audit)
 	}
 	audit_note(audit, AUDIT_START, NULL, values, ARRAY_SIZE(values),
 		"kvm-encstat %s (%s) begins to tell what it sees", KES_VERSION, audit->mode);
-}
-
-/* ---- events ---- */
-
-static enum audit_kind kind_of_verdict(const struct event *event)
-{
-	const struct kes_judgement *judgement = event->judgement;
-
-	if (judgement && judgement->action != KES_ALLOW)
-		return AUDIT_VETO;
-	return judgement && judgement->would_line ? AUDIT_MONITOR : AUDIT_VERDICT;
-}
-
-/* What is only counted, but for `mode: full`. AUDIT_KINDS: the event is not for the log. */
-static enum audit_kind count(struct account *account, const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_CONVERTED:
-		account->converted++;
-		if (event->to == PAGE_SHARED)
-			account->to_shared += event->npages;
-		else if (event->to == PAGE_PRIVATE)
-			account->to_private += event->npages;
-		return AUDIT_CONVERTED;
-	case EVENT_ATTRIBUTES:
-		account->attributes++;
-		return AUDIT_ATTRIBUTES;
-	case EVENT_FAULT:
-		account->faults++;
-		return AUDIT_FAULT;
-	case EVENT_DENIED:
-		account->denied++;
-		return AUDIT_DENIED;
-	case EVENT_REFUSED:
-		account->refused++;
-		return AUDIT_REFUSED;
-	case EVENT_NO_ANSWER:
-	case EVENT_UNANSWERED:
-		account->unanswered++;
-		return AUDIT_UNANSWERED;
-	case EVENT_VERDICT:
-		account->vetoed += kind_of_verdict(event) == AUDIT_VETO;
-		return kind_of_verdict(event);
-	default:
-		return AUDIT_KINDS;
-	}
-}
-
-/* Whether it is told one by one. */
-static bool is_told(const struct audit *audit, enum audit_kind kind)
-{
-	switch (kind) {
-	case AUDIT_CONVERTED:
-	case AUDIT_ATTRIBUTES:
-	case AUDIT_FAULT:
-		return audit->settings.full;
-	default:
-		return true;
-	}
-}
-
-static void tell_if_allowed(struct audit *audit, struct account *account, enum audit_kind kind,
-	const struct event *event)
-{
-	if (!account_allows(audit, account, kind, event->ts_ns, event->npages))
-		return;
-	tell_new(audit, account);
-	tell_event(audit, kind, event);
-}
-
-static void take_counted(struct audit *audit, struct account *account, const struct event *event)
-{
-	enum audit_kind kind = count(account, event);
-
-	if (kind == AUDIT_KINDS)
-		return;
-	if (!account->since_ns)
-		account->since_ns = event->now_ns;
-	if (is_told(audit, kind))
-		tell_if_allowed(audit, account, kind, event);
-}
-
-static void take(struct audit *audit, struct account *account, const struct event *event)
-{
-	switch (event->kind) {
-	case EVENT_VM_NEW:
-	case EVENT_ABI_DOUBT:
-	case EVENT_HOST:
-	case EVENT_RESIDENT:
-	case EVENT_TIME:
-		break;
-	case EVENT_VM_END:
-		tell_new(audit, account);
-		account_flush(audit, account);
-		tell_end(audit, account, event);
-		break;
-	case EVENT_FORGOTTEN:
-		account_forget(audit, event->vm);
-		break;
-	case EVENT_LOSS:
-		tell_if_allowed(audit, account, AUDIT_LOSS, event);
-		break;
-	case EVENT_READING:
-		tell_if_allowed(audit, account, AUDIT_RESYNC, event);
-		break;
-	case EVENT_RESET:
-	case EVENT_REPRIVATISED:
-		tell_if_allowed(audit, account, AUDIT_VM_RESET, event);
-		break;
-	default:
-		take_counted(audit, account, event);
-		break;
-	}
-}
-
-int audit_event(void *context, const struct event *event)
-{
-	struct audit *audit = context;
-	struct account *account;
-
-	audit->now_ns = event->now_ns;
-	if (!audit->started)
-		tell_start(audit);
-	if (!audit->next_ns)
-		audit->next_ns = event->now_ns + audit->settings.interval_ns;
-	if (event->now_ns >= audit->next_ns)
-		accounts_flush(audit);
-	account = account_of(audit, event->vm);
-	if (account)
-		take(audit, account, event);
-	return 0;
 }
 
 /* ---- what is due ---- */
@@ -483,7 +274,7 @@ int audit_new(struct audit **ret, const struct audit_options *options, struct er
 		return r;
 	if (!audit->replay) { /* else it begins with the capture */
 		audit->now_ns = clock_now_ns();
-		tell_start(audit);
+		audit_tell_start(audit);
 		audit_turn(audit);
 	}
 	*ret = TAKE_PTR(audit);
@@ -523,7 +314,7 @@ void audit_stop(struct audit *audit, const char *why)
 		return;
 	audit->stopped = true;
 	if (!audit->started)
-		tell_start(audit);
+		audit_tell_start(audit);
 	accounts_flush(audit);
 	audit_note(audit, AUDIT_STOP, NULL, &value, 1, "kvm-encstat ends: %s", value.text);
 	audit->turned_ns = 0;

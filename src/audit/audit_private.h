@@ -57,6 +57,10 @@ struct audit_record *audit_begin(struct audit *audit, enum audit_kind kind, uint
 /* It is whole: off to the sinks. */
 void audit_end(struct audit *audit, int priority);
 
+/* The first record of this process; before it, if need be, that the one before it ended without a
+ * word. */
+void audit_tell_start(struct audit *audit);
+
 /* ---- account.c ---- */
 
 /* NULL without memory. */
