@@ -56,6 +56,12 @@ const struct audit_kind_info audit_kinds[] = {
 		"A policy is enforced",
 		"From now on what the policies deny is refused in the kernel. It was proved on a "
 		"guest of kvm-encstat's own before this record was written."},
+	[AUDIT_UNARMED] = {"unarmed", "61020722ea3a416cbcc439578770bde4", LOG_ERR, false,
+		"Policies could not be enforced",
+		"kvm-encstat was to enforce policies, and could not: KES_WHY says why. What is not "
+		"proved is not enforced: nothing is refused, or, where the message says so, only "
+		"what an earlier kvm-encstat left in the kernel. It goes on watching; a restart "
+		"tries again."},
 	[AUDIT_CHANGED] = {"changed", "8a1ea06c9cad47f3b3c9f508283116c2", LOG_NOTICE, false,
 		"Enforcement was changed",
 		"Somebody changed what is enforced: a virtual machine was frozen or released, or "
@@ -237,6 +243,8 @@ const struct audit_field_info audit_fields[] = {
 	[FIELD_CLEAN] = {"KES_CLEAN", false, "\"no\": the process before ended without a word"},
 	[FIELD_MERGED_KIND] = {"KES_MERGED_KIND", false, "KES_KIND of the records it stands for"},
 	[FIELD_WHY] = {"KES_WHY", false,
-		"why they were merged: flood, spool-full, disk-full, damaged; why the log ends"},
+		"why they were merged: flood, spool-full, disk-full, damaged; why the log ends; "
+		"why "
+		"nothing is enforced"},
 };
 _Static_assert(ARRAY_SIZE(audit_fields) == AUDIT_FIELDS, "a row for each field");

@@ -21,6 +21,7 @@ enum audit_kind {
 	AUDIT_CONFIG,
 	AUDIT_POLICY,
 	AUDIT_ARMED,
+	AUDIT_UNARMED,
 	AUDIT_CHANGED,
 	AUDIT_RELEASED,
 	/* what VMs do, and what becomes of it */

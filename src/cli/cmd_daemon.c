@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The service, in the foreground, as systemd wants it. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -99,6 +100,16 @@ static void release(struct daemon *daemon)
 		close(daemon->lock);
 }
 
+/* One that comes before there is a loop waits for it: it would end us. */
+static void hold_reloads(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* All that can be refused before anything is watched. */
 static int prepare(struct daemon *daemon, struct error *err)
 {
@@ -145,6 +156,7 @@ static int run(const struct options *given, struct error *err)
 	};
 	int status;
 
+	hold_reloads();
 	if (prepare(&daemon, err))
 		return EXIT_FAILED;
 	options.ring_bytes = options.ring_bytes ?: daemon.config->ring_size;

@@ -15,62 +15,17 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "cli/policy_act.h"
+#include "cli/policy_request.h"
 #include "cli/remote.h"
 #include "service/client.h"
-
-#define TIMEOUT_MS 60000 /* a reload compiles policies, and proves the veto anew */
-
-/* ---- asking the daemon ---- */
-
-static const char *string_of(struct json_object *reply, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(reply, key, &value) ? json_object_get_string(value) : "";
-}
-
-/* 1: it did, and *ret is its reply, the caller's. 0: it does not run. */
-static int ask(const struct options *options, const char *method, struct json_object *parameters,
-	struct json_object **ret, struct error *err)
-{
-	_cleanup_(daemon_client_free) struct daemon_client *client = NULL;
-	int r = remote_open(&client, options, err);
-
-	if (r <= 0) {
-		json_object_put(parameters);
-		return r;
-	}
-	r = daemon_client_call(client, method, parameters, TIMEOUT_MS, ret, err);
-	return r ? r : 1;
-}
-
-static const struct {
-	const char *method, *mode;
-} methods[SERVER_CHANGES] = {
-	[CHANGE_FREEZE] = {"Freeze", NULL},
-	[CHANGE_RELEASE] = {"Release", NULL},
-	[CHANGE_BASELINE] = {"Baseline", NULL},
-	[CHANGE_MONITOR] = {"Mode", "monitor"},
-	[CHANGE_ENFORCE] = {"Mode", "enforce"},
-};
 
 static int run_change(
 	const struct options *options, enum server_change what, const char *vm, struct error *err)
 {
-	struct json_object *parameters = json_object_new_object(), *reply = NULL;
-	int r;
+	int r = policy_request_change(options, what, vm, stdout, err);
 
-	if (vm)
-		json_object_object_add(parameters, "vm", json_object_new_string(vm));
-	if (methods[what].mode)
-		json_object_object_add(
-			parameters, "mode", json_object_new_string(methods[what].mode));
-	r = ask(options, methods[what].method, parameters, &reply, err);
-	if (r > 0)
-		fputs(string_of(reply, "said"), stdout);
-	json_object_put(reply);
 	if (!r)
-		r = policy_act(what, vm, stdout, err);
+		r = policy_act(what, vm, NULL, stdout, err);
 	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -81,7 +36,7 @@ static void print_loaded(const struct options *options, struct json_object *repl
 	struct json_object *enforced;
 
 	if (options->format != FORMAT_JSON)
-		fputs(string_of(reply, "text"), stdout);
+		fputs(policy_reply_text(reply, "text"), stdout);
 	else if (json_object_object_get_ex(reply, "enforced", &enforced))
 		json_line(stdout, json_object_get(enforced));
 }
@@ -91,13 +46,13 @@ static int run_loaded(const struct options *options, struct error *err)
 	struct style style = {.realtime_offset_ns = clock_realtime_offset_ns()};
 	bool json = options->format == FORMAT_JSON;
 	struct json_object *reply = NULL;
-	int r = ask(options, "PolicyLoaded", NULL, &reply, err);
+	int r = policy_request(options, "PolicyLoaded", NULL, &reply, err);
 
 	if (r > 0)
 		print_loaded(options, reply);
 	json_object_put(reply);
 	if (!r)
-		r = policy_loaded(&style, json ? stdout : NULL, json ? NULL : stdout, err);
+		r = policy_loaded(&style, NULL, json ? stdout : NULL, json ? NULL : stdout, err);
 	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -238,7 +193,7 @@ static int signal_daemon(pid_t pid, struct error *err)
 static int is_pid(struct daemon_client *client, pid_t pid, struct error *err)
 {
 	struct json_object *reply = NULL, *status, *value;
-	int r = daemon_client_call(client, "Status", NULL, TIMEOUT_MS, &reply, err);
+	int r = daemon_client_call(client, "Status", NULL, POLICY_TIMEOUT_MS, &reply, err);
 
 	if (r)
 		return r;
@@ -274,9 +229,9 @@ static int reload(const struct options *options, pid_t pid, struct error *err)
 		return -ENOENT;
 	}
 	if (r > 0)
-		r = daemon_client_call(client, "Reload", NULL, TIMEOUT_MS, &reply, err);
+		r = daemon_client_call(client, "Reload", NULL, POLICY_TIMEOUT_MS, &reply, err);
 	if (!r)
-		fputs(string_of(reply, "said"), stdout);
+		fputs(policy_reply_text(reply, "said"), stdout);
 	json_object_put(reply);
 	return r;
 }

@@ -56,6 +56,8 @@ static const char *enforcement(const struct daemon *daemon)
 		return "; THE VETO COULD NOT BE ARMED: only what was enforced before is";
 	if (daemon->unarmed.code)
 		return "; NOTHING IS REFUSED: the veto could not be armed";
+	if (daemon->kept)
+		return "; not to enforce, but what was enforced before still is";
 	return daemon->armed ? "; policies are enforced" : "";
 }
 
@@ -105,7 +107,7 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 	r = run_loop(daemon, now);
 	if (r < 0)
 		return error_set(err, r, "the event loop failed: %s", strerror(-r));
-	r = daemon_enforce_turn(daemon, err);
+	r = daemon_enforce_turn(daemon, now, err);
 	if (r)
 		return r;
 	daemon_metrics_turn(daemon);

@@ -40,7 +40,8 @@ struct daemon {
 	char audit_trouble[256]; /* that was said last */
 	bool audit_unconfirmed;
 	bool dropped;         /* no more privileges than it needs */
-	bool kept;            /* not armed, but what an earlier daemon has enforced goes on */
+	bool kept;            /* not armed, but what an earlier one has enforced goes on */
+	uint64_t kept_ns;     /* when that was looked at */
 	struct error unarmed; /* why it is not, though it should be; code 0: it should not be */
 };
 
@@ -102,7 +103,7 @@ void daemon_enforce_start(struct daemon *daemon, int (*pump)(void *), void *sess
 bool daemon_enforce_event(struct daemon *daemon, const struct event *event);
 void daemon_enforce_finding(
 	struct daemon *daemon, const struct finding *finding, enum finding_phase phase);
-int daemon_enforce_turn(struct daemon *daemon, struct error *err);
+int daemon_enforce_turn(struct daemon *daemon, uint64_t now_ns, struct error *err);
 int daemon_enforce_reload(struct daemon *daemon, const char *path, struct error *err);
 void daemon_enforce_stop(struct daemon *daemon);
 
@@ -129,9 +130,12 @@ void daemon_audit_changes(
 	const struct config *old, const struct config *fresh, char *names, size_t size);
 void daemon_audit_policy(struct daemon *daemon);
 void daemon_audit_armed(struct daemon *daemon);
+/* It could not be armed: daemon->unarmed says why. */
+void daemon_audit_unarmed(struct daemon *daemon);
 void daemon_audit_released(struct daemon *daemon, const char *why);
-/* what: "freeze", "release", "baseline"; vm: as it was named, NULL none. */
-void daemon_audit_changed(struct daemon *daemon, const char *what, const char *vm);
+/* what: "freeze", "release", "baseline", "monitor", "enforce". */
+void daemon_audit_changed(
+	struct daemon *daemon, const char *what, const struct kes_vm_label *which);
 
 /* ---- daemon_state.c ---- */
 

@@ -138,6 +138,17 @@ void daemon_audit_armed(struct daemon *daemon)
 			live_veto_form(veto));
 }
 
+void daemon_audit_unarmed(struct daemon *daemon)
+{
+	const struct audit_value value = {FIELD_WHY, daemon->unarmed.text};
+
+	if (daemon->audit)
+		audit_note(daemon->audit, AUDIT_UNARMED, &daemon->who, &value, 1, "%s: %s",
+			daemon->kept ? "the policies could not be enforced: only what was before is"
+				     : "the policies could not be enforced: nothing is refused",
+			daemon->unarmed.text);
+}
+
 void daemon_audit_released(struct daemon *daemon, const char *why)
 {
 	const struct audit_value value = {FIELD_WHY, why};
@@ -147,15 +158,33 @@ void daemon_audit_released(struct daemon *daemon, const char *why)
 			"nothing is refused any more: %s", why);
 }
 
-void daemon_audit_changed(struct daemon *daemon, const char *what, const char *vm)
+/* Who enforces may be another kvm-encstat, which numbers VMs otherwise. */
+static const struct vm *same_vm(const struct daemon *daemon, const struct kes_vm_label *which)
 {
-	const struct audit_value values[] = {{FIELD_ACTION, what}, {FIELD_VM_NAME, vm}};
-	char shown[ESCAPED_SIZE(KES_TEXT_LIMIT)];
+	const struct vm *vm = which->vm ? model_find(daemon->model, which->vm) : NULL;
 
-	if (daemon->audit)
-		audit_note(daemon->audit, AUDIT_CHANGED, &daemon->who, values, ARRAY_SIZE(values),
-			"%s%s%s, on request", what, vm ? ": VM " : "",
-			vm ? escape(vm, shown, sizeof(shown)) : "");
+	return vm && vm->pid == which->pid ? vm : NULL;
+}
+
+void daemon_audit_changed(struct daemon *daemon, const char *what, const struct kes_vm_label *which)
+{
+	const struct vm *vm = same_vm(daemon, which);
+	char id[16] = "", pid[16], name[VM_NAME_SIZE], shown[ESCAPED_SIZE(VM_NAME_SIZE)];
+	const char *uuid = vm ? vm->text[KES_TEXT_UUID] : "";
+	const struct audit_value values[] = {{FIELD_ACTION, what}, {FIELD_VM, vm ? id : NULL},
+		{FIELD_VM_NAME, name}, {FIELD_VM_UUID, *uuid ? uuid : NULL}, {FIELD_VM_PID, pid}};
+
+	if (!daemon->audit)
+		return;
+	snprintf(pid, sizeof(pid), "%u", which->pid);
+	snprintf(name, sizeof(name), "%.*s", (int)sizeof(which->name), which->name);
+	if (vm) {
+		snprintf(id, sizeof(id), "%u", vm->id);
+		vm_name(vm, name, sizeof(name));
+	}
+	audit_note(daemon->audit, AUDIT_CHANGED, &daemon->who, values, ARRAY_SIZE(values),
+		"%s, on request: VM %s%s%s, pid %s", what, id, vm ? " " : "",
+		escape(name, shown, sizeof(shown)), pid);
 }
 
 /* ---- the end ---- */

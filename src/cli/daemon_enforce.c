@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "cli/daemon.h"
 
+#define LOOK_NS 1000000000ull /* between two looks for what an earlier one left */
+
 const char *daemon_policy(const struct daemon *daemon, const struct config *config)
 {
 	return daemon->options->policy ?: config->policy;
@@ -19,6 +21,18 @@ int daemon_enforce_prepare(struct daemon *daemon, struct error *err)
 		&daemon->enforcer.policies, daemon_policy(daemon, daemon->config), err);
 }
 
+/* A daemon that is not to enforce leaves what an earlier one has pinned; but nobody shall believe
+ * that nothing is refused. */
+static void tell_kept(struct daemon *daemon)
+{
+	daemon->kept = veto_is_kept();
+	if (!daemon->kept)
+		return;
+	log_line(LOG_WARNING, "the configuration says `enforce: no`, but what an earlier "
+			      "kvm-encstat has enforced still is");
+	log_line(LOG_WARNING, "kvm-encstat policy loaded shows it, policy release ends it");
+}
+
 /* A host that cannot enforce is still watched: what an earlier daemon has pinned goes on, too. */
 void daemon_enforce_start(struct daemon *daemon, int (*pump)(void *), void *session)
 {
@@ -26,8 +40,10 @@ void daemon_enforce_start(struct daemon *daemon, int (*pump)(void *), void *sess
 	struct error *why = &daemon->unarmed;
 	int r;
 
-	if (!daemon->config->enforce)
+	if (!daemon->config->enforce) {
+		tell_kept(daemon);
 		return;
+	}
 	r = enforcer_check_gate(enforcer->policies, live_veto_has_module(), why);
 	if (!r)
 		r = enforcer_arm(enforcer, daemon->live, daemon->config->keep, pump, session, why);
@@ -46,6 +62,7 @@ void daemon_enforce_start(struct daemon *daemon, int (*pump)(void *), void *sess
 	if (*why->advice)
 		log_line(LOG_ERR, "%s", why->advice);
 	log_line(LOG_ERR, "the daemon goes on watching; a restart tries again");
+	daemon_audit_unarmed(daemon);
 }
 
 bool daemon_enforce_event(struct daemon *daemon, const struct event *event)
@@ -68,12 +85,23 @@ void daemon_enforce_finding(
 		enforcer_on_finding(&daemon->enforcer, finding);
 }
 
-int daemon_enforce_turn(struct daemon *daemon, struct error *err)
+/* It may be released without our help. */
+static void look_for_kept(struct daemon *daemon, uint64_t now_ns)
+{
+	if (!daemon->kept || now_ns - daemon->kept_ns < LOOK_NS)
+		return;
+	daemon->kept_ns = now_ns;
+	daemon->kept = veto_is_kept();
+}
+
+int daemon_enforce_turn(struct daemon *daemon, uint64_t now_ns, struct error *err)
 {
 	int r;
 
-	if (!daemon->armed)
+	if (!daemon->armed) {
+		look_for_kept(daemon, now_ns);
 		return 0;
+	}
 	r = enforcer_turn(&daemon->enforcer, daemon->model, err);
 	if (r)
 		return r;

@@ -102,8 +102,10 @@ static int make_text(
 
 	tool_metrics_read(&tool, daemon->live, daemon->model);
 	tool.unarmed = daemon->unarmed.code;
-	if (daemon->armed && !loaded_read(&enforced, daemon->enforcer.tables, &err))
+	if (daemon->armed && !loaded_read(&enforced, daemon->enforcer.tables, &err)) {
+		loaded_add_missed(&enforced, daemon->enforcer.veto);
 		view.enforced = &enforced;
+	}
 	if (daemon->socket) {
 		daemon_socket_metrics(daemon->socket, &socket);
 		view.socket = &socket;

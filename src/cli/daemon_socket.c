@@ -50,6 +50,7 @@ static void add_status(void *context, struct json_object *status)
 
 	json_object_object_add(status, "watching", json_object_new_boolean(daemon->live != NULL));
 	json_object_object_add(status, "enforcing", json_object_new_boolean(daemon->armed));
+	json_object_object_add(status, "enforced_before", json_object_new_boolean(daemon->kept));
 	if (daemon->unarmed.code)
 		json_add_string(status, "why_not_enforcing", daemon->unarmed.text);
 }
@@ -58,7 +59,8 @@ static int loaded(void *context, FILE *json, FILE *text, struct error *err)
 {
 	const struct daemon *daemon = context;
 
-	return policy_loaded(daemon->style, json, text, err);
+	return policy_loaded(
+		daemon->style, daemon->armed ? daemon->enforcer.veto : NULL, json, text, err);
 }
 
 /* ---- changes ---- */
@@ -93,9 +95,11 @@ static int release_all(struct daemon *daemon, FILE *said, struct error *err)
 				  "single VMs can be released, or only monitored");
 		return -EBUSY;
 	}
-	r = policy_act(CHANGE_RELEASE, NULL, said, err);
-	if (!r)
-		daemon_audit_released(daemon, "on request");
+	r = policy_act(CHANGE_RELEASE, NULL, NULL, said, err);
+	if (r)
+		return r;
+	daemon->kept = false;
+	daemon_audit_released(daemon, "on request");
 	return r;
 }
 
@@ -103,6 +107,7 @@ static int change(void *context, enum server_change what, const char *vm,
 	const struct server_peer *who, FILE *said, struct error *err)
 {
 	struct daemon *daemon = context;
+	struct kes_vm_label which = {};
 	int r;
 
 	daemon->who = audit_who(who->uid, who->pid);
@@ -111,9 +116,9 @@ static int change(void *context, enum server_change what, const char *vm,
 	} else if (what == CHANGE_RELEASE && !vm) {
 		r = release_all(daemon, said, err);
 	} else {
-		r = policy_act(what, vm, said, err);
+		r = policy_act(what, vm, &which, said, err);
 		if (!r)
-			daemon_audit_changed(daemon, change_names[what], vm);
+			daemon_audit_changed(daemon, change_names[what], &which);
 	}
 	daemon->who = (struct audit_who){};
 	return r;

@@ -98,6 +98,14 @@ int loaded_read(struct enforced *ret, const struct veto_tables *tables, struct e
 	return 0;
 }
 
+void loaded_add_missed(struct enforced *enforced, const struct live_veto *veto)
+{
+	if (enforced->knows_missed || !veto)
+		return;
+	enforced->knows_missed = true;
+	enforced->missed = live_veto_missed(veto);
+}
+
 void loaded_free(struct enforced *enforced)
 {
 	for (size_t i = 0; i < enforced->n_sets; i++)

@@ -4,11 +4,16 @@
 #define CLI_LOADED_H
 
 #include "base/error.h"
+#include "capture/live_veto.h"
 #include "capture/live_veto_tables.h"
 #include "output/enforced.h"
 
 /* All but the rules. */
 int loaded_read(struct enforced *ret, const struct veto_tables *tables, struct error *err);
+
+/* How often programs were passed over, if that is not known yet: who has given up CAP_SYS_ADMIN
+ * cannot look for them, but knows its own. veto NULL: it has none. */
+void loaded_add_missed(struct enforced *enforced, const struct live_veto *veto);
 
 /* The rules and their counts: of all that have any, but for sets that nobody goes by any more and
  * that have decided nothing. */

@@ -33,7 +33,8 @@ static int open_enforced(struct veto_tables *ret, struct error *err)
 	return -ENOENT;
 }
 
-int policy_loaded(const struct style *style, FILE *json, FILE *text, struct error *err)
+int policy_loaded(const struct style *style, const struct live_veto *veto, FILE *json, FILE *text,
+	struct error *err)
 {
 	_cleanup_(loaded_free) struct enforced enforced = {};
 	struct veto_tables tables;
@@ -47,6 +48,7 @@ int policy_loaded(const struct style *style, FILE *json, FILE *text, struct erro
 	veto_tables_close(&tables);
 	if (r)
 		return r;
+	loaded_add_missed(&enforced, veto);
 	if (json)
 		enforced_write_json(json, &enforced);
 	if (text)
@@ -196,7 +198,8 @@ static int release_all(FILE *said, struct error *err)
 	return 0;
 }
 
-int policy_act(enum server_change what, const char *word, FILE *said, struct error *err)
+int policy_act(enum server_change what, const char *word, struct kes_vm_label *ret, FILE *said,
+	struct error *err)
 {
 	_cleanup_(loaded_free) struct enforced enforced = {};
 	const struct enforced_vm *vm;
@@ -216,6 +219,8 @@ int policy_act(enum server_change what, const char *word, FILE *said, struct err
 		r = loaded_find(&enforced, word, &vm, err);
 	if (!r)
 		r = actions[what](&tables, vm, said, err);
+	if (!r && ret)
+		*ret = vm->label;
 	veto_tables_close(&tables);
 	return r;
 }

@@ -6,14 +6,20 @@
 
 #include <stdio.h>
 
+#include "capture/live_veto.h"
 #include "output/enforced.h"
 #include "service/server.h"
 
-/* As lines of JSON and as text; each may be NULL. 0 or a negative errno with err filled. */
-int policy_loaded(const struct style *style, FILE *json, FILE *text, struct error *err);
+/* As lines of JSON and as text; each may be NULL. veto: one's own, which knows how often it was not
+ * asked where nobody may look for its programs any more; NULL: none. 0 or a negative errno with err
+ * filled. */
+int policy_loaded(const struct style *style, const struct live_veto *veto, FILE *json, FILE *text,
+	struct error *err);
 
 /* All changes but CHANGE_RELOAD. vm: as the user named it; NULL: CHANGE_RELEASE of all. What was
- * done is said. 0 or a negative errno with err filled. */
-int policy_act(enum server_change what, const char *vm, FILE *said, struct error *err);
+ * done is said. *ret, which may be NULL: which VM that was, zeroes if nobody knows. 0 or a negative
+ * errno with err filled. */
+int policy_act(enum server_change what, const char *vm, struct kes_vm_label *ret, FILE *said,
+	struct error *err);
 
 #endif

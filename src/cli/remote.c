@@ -2,6 +2,7 @@
 #include "cli/remote.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "service/client.h"
@@ -13,6 +14,16 @@ const char *remote_named(const struct options *options)
 	return options->socket ?: named && *named ? named : NULL;
 }
 
+#define PATIENCE_MS 120000 /* with a daemon that is starting */
+
+static void tell_waiting(const char *path)
+{
+	fprintf(stderr,
+		"kvm-encstat: the daemon at %s has not taken the call yet: it may be starting; "
+		"waiting for it\n",
+		path);
+}
+
 int remote_open(struct daemon_client **ret, const struct options *options, struct error *err)
 {
 	struct error why = {};
@@ -21,8 +32,10 @@ int remote_open(struct daemon_client **ret, const struct options *options, struc
 	if (options->direct)
 		return 0;
 	r = daemon_client_new(ret, remote_named(options), &why);
-	if (!r)
+	if (!r) {
+		daemon_client_set_patience(*ret, PATIENCE_MS, tell_waiting);
 		return 1;
+	}
 	if ((r == -ENOENT || r == -ECONNREFUSED) && !remote_named(options))
 		return 0;
 	*err = why;

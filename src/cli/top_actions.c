@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/policy_request.h"
 #include "cli/top_policy.h"
 
 static int already(struct error *err, const char *what)
@@ -12,24 +13,48 @@ static int already(struct error *err, const char *what)
 	return error_set(err, -EALREADY, "it is %s already", what);
 }
 
-static int set_frozen(const struct veto_tables *tables, const struct enforced_vm *vm, bool freeze,
-	struct error *err)
+static const enum server_change changes[] = {
+	[WISH_FREEZE] = CHANGE_FREEZE,
+	[WISH_RELEASE] = CHANGE_RELEASE,
+	[WISH_MONITOR] = CHANGE_MONITOR,
+	[WISH_ENFORCE] = CHANGE_ENFORCE,
+};
+
+/* Who enforces may number VMs otherwise than we do: the VM is named as it is in there. 1: the
+ * daemon has done it, 0: none runs. */
+static int ask_daemon(const struct options *options, const struct enforced_vm *vm,
+	enum top_wish wish, struct error *err)
 {
-	if (vm->is_frozen == freeze)
-		return already(err, freeze ? "frozen" : "running");
-	return freeze ? veto_freeze(tables, vm->kvm, vm->label.pid) : veto_release(tables, vm->kvm);
+	char word[16];
+
+	snprintf(word, sizeof(word), "%u", vm->is_named ? vm->label.vm : vm->label.pid);
+	return policy_request_change(options, changes[wish], word, NULL, err);
 }
 
-static int set_monitored(const struct veto_tables *tables, const struct enforced_vm *vm,
-	bool monitored, struct error *err)
+static int change_tables(
+	const struct veto_tables *tables, const struct enforced_vm *vm, enum top_wish wish)
 {
-	if (vm->is_monitored == monitored)
-		return already(err, monitored ? "only monitored" : "under its rules as they are");
-	return veto_monitor(tables, vm->kvm, monitored);
+	if (wish == WISH_FREEZE)
+		return veto_freeze(tables, vm->kvm, vm->label.pid);
+	if (wish == WISH_RELEASE)
+		return veto_release(tables, vm->kvm);
+	return veto_monitor(tables, vm->kvm, wish == WISH_MONITOR);
 }
 
-static int act(const struct veto_tables *tables, const struct vm *vm, enum top_wish wish,
-	struct error *err)
+static int check(const struct enforced_vm *vm, enum top_wish wish, struct error *err)
+{
+	if (wish == WISH_FREEZE || wish == WISH_RELEASE)
+		return vm->is_frozen == (wish == WISH_FREEZE)
+			       ? already(err, wish == WISH_FREEZE ? "frozen" : "running")
+			       : 0;
+	return vm->is_monitored == (wish == WISH_MONITOR)
+		       ? already(err, wish == WISH_MONITOR ? "only monitored"
+							   : "under its rules as they are")
+		       : 0;
+}
+
+static int act(const struct options *options, const struct veto_tables *tables, const struct vm *vm,
+	enum top_wish wish, struct error *err)
 {
 	_cleanup_(loaded_free) struct enforced enforced = {};
 	const struct enforced_vm *found;
@@ -41,13 +66,18 @@ static int act(const struct veto_tables *tables, const struct vm *vm, enum top_w
 	if (!found)
 		return error_set(err, -ENOENT,
 			"who enforces does not know this VM: see kvm-encstat policy loaded");
-	r = wish == WISH_FREEZE || wish == WISH_RELEASE
-		    ? set_frozen(tables, found, wish == WISH_FREEZE, err)
-		    : set_monitored(tables, found, wish == WISH_MONITOR, err);
-	return r && r != -EALREADY ? error_set(err, r, "that failed: %s", strerror(-r)) : r;
+	r = check(found, wish, err);
+	if (r)
+		return r;
+	r = ask_daemon(options, found, wish, err);
+	if (r)
+		return r > 0 ? 0 : r;
+	r = change_tables(tables, found, wish);
+	return r ? error_set(err, r, "that failed: %s", strerror(-r)) : 0;
 }
 
-int top_act(const struct vm *vm, enum top_wish wish, struct error *err)
+int top_act(
+	const struct options *options, const struct vm *vm, enum top_wish wish, struct error *err)
 {
 	struct veto_tables tables;
 	struct veto_programs programs;
@@ -59,7 +89,7 @@ int top_act(const struct vm *vm, enum top_wish wish, struct error *err)
 		r = error_set(err, -ENOENT,
 			"nothing enforces: a tool was killed, see kvm-encstat policy release");
 	else
-		r = act(&tables, vm, wish, err);
+		r = act(options, &tables, vm, wish, err);
 	veto_tables_close(&tables);
 	return r;
 }

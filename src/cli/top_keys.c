@@ -31,7 +31,7 @@ static void change(struct top_run *run, uint32_t id, enum top_wish wish)
 
 	if (!vm || !vm->alive)
 		top_say(run->top, true, "the VM has ended");
-	else if (top_act(vm, wish, &err))
+	else if (top_act(run->options, vm, wish, &err))
 		top_say(run->top, true, "%s%s%s", err.text, err.advice[0] ? "; " : "", err.advice);
 	else
 		top_say(run->top, false, "VM %u %s %s", vm->id, vm_label_short(vm, label),

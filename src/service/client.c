@@ -2,8 +2,10 @@
 #include "service/client.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -16,7 +18,12 @@ struct daemon_client {
 	int fd;
 	struct varlink_input input;
 	uint64_t deadline_ns;
+	uint64_t look_ns; /* when to look whether the call was taken; 0: never */
+	int patience_ms;
+	void (*tell)(const char *path);
 };
+
+#define LOOK_NS 2000000000ull
 
 /* ---- the connection ---- */
 
@@ -78,6 +85,11 @@ static int failed(const struct daemon_client *client, int code, struct error *er
 		code = -ECONNRESET;
 	if (code == -ETIMEDOUT)
 		error_set(err, code, "the daemon at %s does not answer", client->path);
+	else if (code == -EINPROGRESS)
+		error_set(err, code,
+			"the daemon at %s has not taken the call: it is still starting, "
+			"or hangs",
+			client->path);
 	else if (code == -ECONNRESET)
 		error_set(err, code, "the daemon at %s closed the connection", client->path);
 	else if (code == -EBADMSG || code == -EMSGSIZE)
@@ -85,21 +97,44 @@ static int failed(const struct daemon_client *client, int code, struct error *er
 			err, code, "what answers at %s is no daemon of kvm-encstat", client->path);
 	else
 		error_set(err, code, "asking the daemon at %s: %s", client->path, strerror(-code));
-	if (code == -ETIMEDOUT)
+	if (code == -ETIMEDOUT || code == -EINPROGRESS)
 		error_advise(err, "`systemctl status kvm-encstat` tells how it is");
 	return code;
 }
 
-static int wait_for(const struct daemon_client *client, short events)
+/* Nobody has read what was sent: the socket may be the service manager's, and the daemon yet to
+ * come to it. */
+static bool is_untaken(const struct daemon_client *client)
+{
+	int left = 0;
+
+	return !ioctl(client->fd, SIOCOUTQ, &left) && left > 0;
+}
+
+static void look(struct daemon_client *client)
+{
+	client->look_ns = 0;
+	if (!is_untaken(client))
+		return;
+	client->deadline_ns += (uint64_t)client->patience_ms * 1000000;
+	if (client->tell)
+		client->tell(client->path);
+}
+
+static int wait_for(struct daemon_client *client, short events)
 {
 	for (;;) {
 		struct pollfd fd = {.fd = client->fd, .events = events};
-		uint64_t now = clock_now_ns();
+		uint64_t now = clock_now_ns(), until = client->deadline_ns;
 		int n;
 
+		if (client->look_ns && now >= client->look_ns)
+			look(client);
 		if (now >= client->deadline_ns)
-			return -ETIMEDOUT;
-		n = poll(&fd, 1, (int)((client->deadline_ns - now) / 1000000) + 1);
+			return is_untaken(client) ? -EINPROGRESS : -ETIMEDOUT;
+		if (client->look_ns && client->look_ns < until)
+			until = client->look_ns;
+		n = poll(&fd, 1, until > now ? (int)((until - now) / 1000000) + 1 : 0);
 		if (n > 0)
 			return 0;
 		if (n < 0 && errno != EINTR)
@@ -107,7 +142,7 @@ static int wait_for(const struct daemon_client *client, short events)
 	}
 }
 
-static int send_all(const struct daemon_client *client, const char *text)
+static int send_all(struct daemon_client *client, const char *text)
 {
 	size_t left = strlen(text) + 1;
 
@@ -239,10 +274,27 @@ static int exchange(struct daemon_client *client, const char *method,
 	return 0;
 }
 
+void daemon_client_set_patience(
+	struct daemon_client *client, int patience_ms, void (*tell)(const char *path))
+{
+	client->patience_ms = patience_ms;
+	client->tell = tell;
+}
+
+static void set_deadline(struct daemon_client *client, int timeout_ms)
+{
+	uint64_t now = clock_now_ns();
+
+	client->deadline_ns = now + (uint64_t)timeout_ms * 1000000;
+	client->look_ns = !client->patience_ms                ? 0
+			  : timeout_ms * 1000000ull < LOOK_NS ? client->deadline_ns
+							      : now + LOOK_NS;
+}
+
 int daemon_client_call(struct daemon_client *client, const char *method,
 	struct json_object *parameters, int timeout_ms, struct json_object **ret, struct error *err)
 {
-	client->deadline_ns = clock_now_ns() + (uint64_t)timeout_ms * 1000000;
+	set_deadline(client, timeout_ms);
 	return exchange(client, method, parameters, false, ret, err);
 }
 
@@ -252,7 +304,7 @@ int daemon_client_upgrade(struct daemon_client *client, const char *method, int 
 	_cleanup_json_object_ struct json_object *parameters = NULL;
 	int r;
 
-	client->deadline_ns = clock_now_ns() + (uint64_t)timeout_ms * 1000000;
+	set_deadline(client, timeout_ms);
 	r = exchange(client, method, NULL, true, &parameters, err);
 	if (!r)
 		*ret_fd = TAKE_FD(client->fd);

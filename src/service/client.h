@@ -20,11 +20,17 @@ struct daemon_client;
 int daemon_client_new(struct daemon_client **ret, const char *path, struct error *err);
 void daemon_client_free(struct daemon_client **client);
 
+/* The service manager may listen for a daemon that is yet to start: a call that nobody has taken
+ * after two seconds is waited for so much longer, which tell() (NULL: nobody) says then. 0, as it
+ * is at first: it is not. */
+void daemon_client_set_patience(
+	struct daemon_client *client, int patience_ms, void (*tell)(const char *path));
+
 /* Calls a method, such as "List", and waits for its reply for so long. parameters: NULL none;
  * taken, also on failure. *ret: the reply's parameters, the caller's. A reply that is an error
  * fills err with its words: -EPERM NotPermitted, -ENXIO NoSuchVM, -ENOTSUP NotAvailable, -EBUSY
- * Busy, -ENOSYS a method that this daemon does not have, else -EREMOTEIO. -ETIMEDOUT; -ECONNRESET:
- * it is gone. */
+ * Busy, -ENOSYS a method that this daemon does not have, else -EREMOTEIO. -ETIMEDOUT; -EINPROGRESS:
+ * so long, it has not even taken the call; -ECONNRESET: it is gone. */
 int daemon_client_call(struct daemon_client *client, const char *method,
 	struct json_object *parameters, int timeout_ms, struct json_object **ret,
 	struct error *err);

@@ -9,31 +9,52 @@
 #include <sys/prctl.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 
 /* ---- capabilities ---- */
 
 static const struct {
 	unsigned int capability;
-	const char *reason;
+	const char *name, *reason;
 } kept[] = {
-	{CAP_BPF, "each look at the kernel's tables is a bpf(2), which takes it on hosts that keep "
-		  "that from users"},
-	{CAP_PERFMON, "tracing programs that are attached when the first VM comes that needs them, "
-		      "and iterators"},
-	{CAP_SYS_PTRACE, "what /proc says of VMMs that are not root's: their files, their pagemap"},
-	{CAP_KILL, "VMMs that are not root's: those that are frozen go on without their vCPUs, and "
-		   "policies may kill"},
+	{CAP_BPF, "CAP_BPF",
+		"each look at the kernel's tables is a bpf(2), which takes it on hosts that keep "
+		"that from users"},
+	{CAP_PERFMON, "CAP_PERFMON",
+		"tracing programs that are attached when the first VM comes that needs them, "
+		"and iterators"},
+	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE",
+		"what /proc says of VMMs that are not root's: their files, their pagemap"},
+	{CAP_KILL, "CAP_KILL",
+		"VMMs that are not root's: those that are frozen go on without their vCPUs, and "
+		"policies may kill"},
 };
+
+/* A unit may give less: the daemon goes on with what it has, and what will be missing is said. */
+static unsigned int find_kept(void)
+{
+	unsigned int found = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		if (capng_have_capability(CAPNG_PERMITTED, kept[i].capability))
+			found |= 1u << i;
+		else
+			log_line(LOG_WARNING, "there is no %s here, which is for %s", kept[i].name,
+				kept[i].reason);
+	return found;
+}
 
 /* The bounding set takes a capability of its own to change, which the unit may not give; nothing
  * is ever executed, so that it does not matter. */
 static int drop_capabilities(struct error *err)
 {
 	bool bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	unsigned int found = find_kept();
 
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-		if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i].capability))
+		if (found & 1u << i && capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+					       kept[i].capability))
 			return error_set(err, -EINVAL, "this libcap-ng does not know capability %u",
 				kept[i].capability);
 	if (capng_apply(bounds ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS))

@@ -311,6 +311,63 @@ static void test_inherited(void **state)
 	world_close(&w);
 }
 
+/* ---- a daemon that is starting ---- */
+
+static int waiting_fd = -1, answering_fd = -1;
+static unsigned int waited;
+
+static void count_waiting(const char *path)
+{
+	(void)path;
+	waited++;
+}
+
+/* It has come so far. */
+static void start_answering(const char *path)
+{
+	static const char reply[] = "{\"parameters\":{\"vms\":[]}}";
+	char call[256];
+
+	count_waiting(path);
+	answering_fd = accept(waiting_fd, NULL, NULL);
+	assert_true(answering_fd >= 0);
+	assert_true(recv(answering_fd, call, sizeof(call), 0) > 0);
+	assert_int_equal(send(answering_fd, reply, sizeof(reply), 0), sizeof(reply));
+}
+
+static void test_starting(void **state)
+{
+	_cleanup_json_object_ struct json_object *got = NULL;
+	struct daemon_client *client = NULL;
+	struct error err = {};
+	struct world w;
+
+	(void)state;
+	world_open(&w, (gid_t)-1);
+	server_free(&w.server);
+	waiting_fd = listen_as_systemd(w.path);
+	waited = 0;
+
+	assert_int_equal(daemon_client_new(&client, w.path, &err), 0);
+	daemon_client_set_patience(client, 20, count_waiting);
+	assert_int_equal(daemon_client_call(client, "List", NULL, 20, &got, &err), -EINPROGRESS);
+	assert_int_equal(waited, 1);
+	assert_non_null(strstr(err.text, "it is still starting, or hangs"));
+	assert_non_null(strstr(err.advice, "systemctl status"));
+	daemon_client_free(&client);
+	close(accept(waiting_fd, NULL, NULL));
+
+	assert_int_equal(daemon_client_new(&client, w.path, &err), 0);
+	daemon_client_set_patience(client, 60000, start_answering);
+	assert_int_equal(daemon_client_call(client, "List", NULL, 20, &got, &err), 0);
+	assert_int_equal(waited, 2);
+	daemon_client_free(&client);
+	close(answering_fd);
+	close(waiting_fd);
+	unlink(w.path);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_inherited),
+		cmocka_unit_test(test_starting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The daemon with policies to enforce, on one kernel: tests/lab/daemon/run is what happens in there; here it is
+# judged.
+#
+#   daemon.sh 6.1 | 6.12 | sw-protected
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib.sh"
+build=${BUILD:-$here/../../build}
+kernel=$1 job=$build/lab/daemon-$1 out=$build/lab/daemon-$1/out
+encstat=$build/kvm-encstat
+
+name() { printf 'daemon %s: %s' "$kernel" "$1"; }
+
+rm -rf "$job"
+mkdir -p "$job/out"
+cp "$here/daemon/run" "$job/run"
+cp -r "$here/../enforce/policies" "$job/policies"
+"$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)" "$(command -v script)"
+install -D /lib/terminfo/l/linux "$job/root/usr/share/terminfo/l/linux"
+if ! "$here/boot.sh" "$kernel" "$job" 600 >"$job/boot.log" 2>&1; then
+	fail "$(name 'booted and ran')" "$(cat "$job/boot.log")"
+	exit 0
+fi
+pass "$(name 'booted and ran')"
+none "$(name 'the kernel has nothing to complain')" \
+	"$(grep -E 'BUG|WARNING|Oops|RIP:|Call Trace|rcu.*stall|blocked for' "$out/dmesg" | head -n 5)"
+
+# audit KIND FILTER: of the records of a kind, in a list
+audit() { jq -sc --arg kind "$1" "[.[] | select(.KES_KIND == \$kind) | $2]" "$out/audit.jsonl"; }
+
+# It enforces, and is asked.
+same "$(name 'policy loaded: by the daemon as from the tables')" "$out/armed.direct" "$out/armed.loaded"
+matches "$(name 'policy loaded: how often it was not asked')" "$(cat "$out/armed.loaded")" '^  not asked    [0-9]+$'
+same "$(name 'policy loaded: after changes, too')" "$out/changed.direct" "$out/changed.loaded"
+equal "$(name 'audit: what keys of top and commands have changed, of which VM, and who')" \
+	'[["monitor","acted","0","kvm-encstat"],["freeze","acted","0","kvm-encstat"],["release","acted","0","kvm-encstat"],["freeze","acted","0","kvm-encstat"]]' \
+	"$(audit changed '[.KES_ACTION, .KES_VM_NAME, .KES_WHO_UID, .KES_WHO_COMM]')"
+equal "$(name 'audit: keys of top are those of that process')" "$(cat "$out/top.pid")" \
+	"$(audit changed .KES_WHO_PID | jq -r '.[0:2] | unique | join(" ")')"
+equal "$(name 'audit: changes are of the VM that is told otherwise, too')" true \
+	"$(jq -s '[.[] | select(.KES_VM_NAME == "acted") | [.KES_VM, .KES_VM_PID]] | unique | length == 1' "$out/audit.jsonl")"
+
+# An earlier daemon's pins.
+matches "$(name 'unarmed: what is said is what is so')" "$(cat "$out/unarmed.err")" \
+	'THE VETO COULD NOT BE ARMED, only what was enforced before is: .*level2.yaml:[0-9]+: this rule cannot be enforced'
+matches "$(name 'unarmed: it is in the metrics')" "$(cat "$out/unarmed.metrics")" '^kvm_encstat_[a-z_]+ 1$'
+matches "$(name 'unarmed: what was enforced before still is')" "$(cat "$out/unarmed.loaded")" '^VM [0-9]+ acted '
+equal "$(name 'unarmed: and can be changed')" 0 "$(cat "$out/unarmed.freeze.status")"
+matches "$(name 'kept: a daemon that is not to enforce says what still is')" "$(cat "$out/kept.err")" \
+	'the configuration says `enforce: no`, but what an earlier kvm-encstat has enforced still is'
+matches "$(name 'kept: and ends it, on request')" "$(cat "$out/kept.release")" 'nothing is enforced any more'
+matches "$(name 'released: nothing is enforced')" "$(cat "$out/released.loaded")" 'nothing is enforced'
+matches "$(name 'nothing: with nothing there, that is said')" "$(cat "$out/nothing.err")" '^[^:]*: NOTHING IS REFUSED: '
+equal "$(name 'audit: each time that could not be enforced what was to be')" '[true,false]' \
+	"$(audit unarmed '.MESSAGE | contains("only what was before is")')"
+for life in unarmed kept nothing; do
+	equal "$(name "$life: ends well")" 0 "$(cat "$out/$life.status")"
+done
+equal "$(name 'nothing stays')" 0 "$(cat "$out/programs")"
+none "$(name 'nothing is pinned')" "$(cat "$out/pins")"
