@@ -57,9 +57,9 @@ static inline const struct policy_rule *only_rule(const struct policies *policie
 }
 
 /* Policies with a rule, by name and priority; more: lines of it. */
-#define RULES "  rules: [{deny: any}]\n"
+#define ANY_RULES "  rules: [{deny: any}]\n"
 #define POLICY(name, priority, more) \
-	"- name: " name "\n  priority: " priority "\n  mode: enforce\n" more RULES
+	"- name: " name "\n  priority: " priority "\n  mode: enforce\n" more ANY_RULES
 
 #define UUID  "0d2f9c1e-4a6b-4c8d-9e0f-1a2b3c4d5e6f"
 #define UUID2 "1d2f9c1e-4a6b-4c8d-9e0f-1a2b3c4d5e6f"

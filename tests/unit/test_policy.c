@@ -18,11 +18,11 @@ static void test_bad_policies(void **state)
 	bad("policies: {}\n", "f:1:11: 'policies' wants a list of policies, not a mapping", "");
 	bad("policies: [x]\n", "f:1:12: a mapping (lines of 'key: value') is wanted here, not 'x'",
 		"");
-	bad("policies:\n- priority: 1\n  mode: enforce\n" RULES, "f:2:3: 'name' is missing here",
-		"");
-	bad("policies:\n- name: p\n  mode: enforce\n" RULES, "f:2:3: 'priority' is missing here",
-		"");
-	bad("policies:\n- name: p\n  priority: 1\n" RULES, "f:2:3: 'mode' is missing here", "");
+	bad("policies:\n- priority: 1\n  mode: enforce\n" ANY_RULES,
+		"f:2:3: 'name' is missing here", "");
+	bad("policies:\n- name: p\n  mode: enforce\n" ANY_RULES,
+		"f:2:3: 'priority' is missing here", "");
+	bad("policies:\n- name: p\n  priority: 1\n" ANY_RULES, "f:2:3: 'mode' is missing here", "");
 	bad("policies:\n- name: p\n  priority: 1\n  mode: enforce\n",
 		"f:2:3: 'rules' is missing here", "");
 	bad("policies:\n- nmae: p\n", "f:2:3: there is no key 'nmae'", "did you mean 'name'?");
