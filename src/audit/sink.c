@@ -276,6 +276,9 @@ struct sink_status sink_status(const struct sink *sink)
 		.resent = sink->resent,
 		.failures = sink->failures,
 		.unconfirmed = sink->unconfirmed,
-		.trouble = sink->trouble,
+		.trouble = *sink->trouble || !sink_is_stuck(sink)
+				   ? sink->trouble
+				   : "audit log (journal): what is sent does not arrive there: is "
+				     "its disk full, or its configuration to store nothing?",
 	};
 }

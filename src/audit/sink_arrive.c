@@ -10,6 +10,7 @@
 #define REOPEN_NS  (3 * SECOND)       /* without anything new: files may have come unseen */
 #define GIVE_UP_NS (10 * SECOND)      /* and nothing was ever read back: it is not possible */
 #define LOOK_AGAIN (60 * SECOND)
+#define STUCK_NS   (10 * SECOND) /* nothing of what was sent arrives: worth a word */
 
 static void on_arrived(void *context, uint64_t seq, const char *chain)
 {
@@ -37,6 +38,7 @@ void sink_settle(struct sink *sink)
 		sink->state.segment = sent->end.segment;
 		sink->state.offset = sent->end.offset;
 		sink->unsaved = true;
+		sink->settled_ns = sink->now_ns;
 		sink->first = (sink->first + 1) % SINK_WINDOW;
 		sink->n--;
 		sink->resend_ns = sink->resend_delay_ns = 0;
@@ -78,6 +80,12 @@ void sink_read_back(struct sink *sink)
 	if (!sink->confirmed && sink->now_ns - oldest_ns >= GIVE_UP_NS)
 		give_up(sink);
 	sink_settle(sink);
+}
+
+bool sink_is_stuck(const struct sink *sink)
+{
+	return sink->n && sink->confirm && !sink->unconfirmed &&
+	       sink->now_ns - sink->settled_ns >= STUCK_NS;
 }
 
 /* ---- what the process before has sent ---- */

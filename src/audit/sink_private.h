@@ -58,6 +58,7 @@ struct sink {
 	uint64_t failing_ns;         /* since when it fails; 0: it does not */
 	uint64_t read_ns, opened_ns; /* when the journal was read back, and opened, last */
 	uint64_t resend_ns, resend_delay_ns;
+	uint64_t settled_ns; /* when the oldest of what was sent began to be that */
 	bool confirmed;   /* something has been read back */
 	bool unconfirmed; /* it does not seem to be possible */
 	uint64_t merged, resent, failures;
@@ -80,6 +81,9 @@ void sink_resend(struct sink *sink);
 
 /* Takes note of what arrived. */
 void sink_read_back(struct sink *sink);
+
+/* The journal takes what is sent, and does not have it. */
+bool sink_is_stuck(const struct sink *sink);
 
 /* Takes what has arrived, in order, out of the ring. */
 void sink_settle(struct sink *sink);

@@ -109,8 +109,11 @@ static void note_pace(struct sink *sink)
 static void note_sent(struct sink *sink, const struct chain *chain,
 	const struct spool_position *end, bool arrived)
 {
-	struct sent *sent = sink_sent(sink, sink->n++);
+	struct sent *sent;
 
+	if (!sink->n)
+		sink->settled_ns = sink->now_ns;
+	sent = sink_sent(sink, sink->n++);
 	*sent = (struct sent){
 		.begin = sink->sent,
 		.end = *end,
