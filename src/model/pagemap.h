@@ -58,6 +58,9 @@ uint64_t pagemap_run(
 void pagemap_count(
 	const struct pagemap *map, uint64_t gfn, uint64_t npages, uint64_t counts[PAGE_STATES]);
 
+/* How many frames of the whole map are in a state. Takes no time. */
+uint64_t pagemap_total(const struct pagemap *map, enum page_state state);
+
 /* Of two maps at once: adds to counts[x][y] how many frames are x in map and y in other. */
 void pagemap_count_pairs(const struct pagemap *map, const struct pagemap *other, uint64_t gfn,
 	uint64_t npages, uint64_t counts[PAGE_STATES][PAGE_STATES]);

@@ -293,26 +293,23 @@ int vm_ranges(const struct vm *vm, enum plane plane, range_fn fn, void *context)
 	return r ? r : join_flush(&joiner);
 }
 
-/* Frames of [gfn, end) by state, but for those in skip (PAGE_STATES: none). */
+/* Frames of [gfn, end) by state. */
 static void count_span(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t end,
-	enum page_state skip, uint64_t counts[PAGE_STATES])
+	uint64_t counts[PAGE_STATES])
 {
-	uint64_t span[PAGE_STATES] = {};
-
 	if (gfn >= end)
 		return;
 	if (vm->planes[plane])
-		pagemap_count(vm->planes[plane], gfn, end - gfn, span);
+		pagemap_count(vm->planes[plane], gfn, end - gfn, counts);
 	else
-		span[vm_initial_state(vm, plane)] = end - gfn;
-	for (int i = 0; i < PAGE_STATES; i++)
-		if (i != (int)skip)
-			counts[i] += span[i];
+		counts[vm_initial_state(vm, plane)] += end - gfn;
 }
 
-/* The same frames as vm_ranges() has, but without looking at each run. */
+/* The same frames as vm_ranges() has, but without looking at each run, and at what is outside of
+ * the memslots: all frames there count, but for those in the initial state. */
 void vm_count(const struct vm *vm, enum plane plane, uint64_t ret_counts[PAGE_STATES])
 {
+	const struct pagemap *map = vm->planes[plane];
 	enum page_state initial = vm_initial_state(vm, plane);
 	uint64_t gfn = 0;
 
@@ -321,11 +318,12 @@ void vm_count(const struct vm *vm, enum plane plane, uint64_t ret_counts[PAGE_ST
 		const struct memslot *slot = &vm->memslots[i];
 		uint64_t end = slot->gfn + slot->npages;
 
-		count_span(vm, plane, gfn, slot->gfn, initial, ret_counts);
-		count_span(vm, plane, MAX(slot->gfn, gfn), end, PAGE_STATES, ret_counts);
+		count_span(vm, plane, MAX(slot->gfn, gfn), end, ret_counts);
 		gfn = MAX(end, gfn);
 	}
-	count_span(vm, plane, gfn, PAGEMAP_FRAMES, initial, ret_counts);
+	for (enum page_state state = 0; map && state < PAGE_STATES; state++)
+		if (state != initial)
+			ret_counts[state] = pagemap_total(map, state);
 }
 
 uint64_t vm_count_range(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,
