@@ -5,13 +5,13 @@
 #include "metrics/metrics_private.h"
 
 const struct family exporter_families[] = {
-	{"kvm_encstat_up", FAMILY_GAUGE, "", "",
+	{"kvm_encstat_up", FAMILY_GAUGE, "",
 		"Whether the daemon answered the exporter; if not, this and what follows is all "
 		"there is.",
-		METRICS_HOST, NULL, NULL},
-	{"kvm_encstat_exporter_fetch_seconds", FAMILY_GAUGE, "seconds", "",
-		"How long the daemon took to answer.", METRICS_HOST, NULL, NULL},
-	{"kvm_encstat_exporter_failures", FAMILY_COUNTER, "", "",
-		"How often it did not answer, since the exporter began.", METRICS_HOST, NULL, NULL},
+		.detail = METRICS_HOST},
+	{"kvm_encstat_exporter_fetch_seconds", FAMILY_GAUGE, "seconds",
+		"How long the daemon took to answer.", .detail = METRICS_HOST},
+	{"kvm_encstat_exporter_failures", FAMILY_COUNTER, "",
+		"How often it did not answer, since the exporter began.", .detail = METRICS_HOST},
 };
 const size_t n_exporter_families = ARRAY_SIZE(exporter_families);

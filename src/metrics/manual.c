@@ -70,13 +70,23 @@ static void write_lines(FILE *out, const char *const *lines, size_t n)
 	}
 }
 
+/* Names of the labels that its series have besides those of the VM. */
+static void write_labels(FILE *out, const struct family *family)
+{
+	const char *before = "; labels ";
+
+	if (family->labels)
+		fprintf(out, "%s%s", before, family->labels);
+	for (int k = 0; k < AXES && family->axes[k]; k++, before = ", ")
+		fprintf(out, "%s%s", before, family->axes[k]->label);
+}
+
 static void write_family(FILE *out, const struct family *family)
 {
 	fprintf(out, ".TP\n.B %s%s\n", family->name, family_suffix(family));
 	fprintf(out, "%s%s%s", family_type_name(family->type), *family->unit ? ", " : "",
 		family->unit);
-	if (*family->labels)
-		fprintf(out, "; labels %s", family->labels);
+	write_labels(out, family);
 	if (family->of_vm)
 		fprintf(out, "; %s", metrics_detail_name(family->detail));
 	fputs(".\n", out);

@@ -113,6 +113,22 @@ void figures_of(struct figures *figures, const struct model *model, struct entry
 	const struct vm *vm);
 void figures_add(struct figures *sum, const struct figures *figures);
 
+/* ---- axes.c ---- */
+
+#define AXIS_VALUE_SIZE FINDING_ID_SIZE
+
+/* A label, and all values it may have: our own words, which need no escaping. */
+struct axis {
+	const char *label;
+	unsigned int n;
+	/* NULL: there is no such value. It may be in the buffer. */
+	const char *(*value)(unsigned int i, char buffer[AXIS_VALUE_SIZE]);
+};
+
+extern const struct axis by_plane, by_state, by_vm_confidence, by_confidence, by_loss, by_host_loss,
+	by_moved, by_failure, by_bound, by_severity, by_finding, by_action, by_mode, by_version,
+	by_life, by_policed, by_asked, by_doubt, by_hook, by_drop;
+
 /* ---- *_families.c ---- */
 
 enum family_type {
@@ -124,51 +140,66 @@ enum family_type {
 	FAMILY_TYPES,
 };
 
-/* A metric: from this table come the text and the manual. */
+#define AXES 2
+
+/* What stands for a number where there is none: no series, as it is not 0. */
+#define NOTHING UINT64_MAX
+
+/*
+ * A metric: from this table come the text and the manual. It has a series for each value of its
+ * axis, or each pair of values; without any it has one. Numbers of families whose unit is seconds
+ * are in nanoseconds.
+ *
+ * A histogram's axis are its bounds; its numbers are those that are not above the bound, then their
+ * count, then their sum, in the family's unit.
+ */
 struct family {
 	const char *name; /* as OpenMetrics has it: a counter's without _total */
 	enum family_type type;
-	const char *unit;   /* "" none; else the name ends with it */
-	const char *labels; /* besides vm and id; "" none */
+	const char *unit; /* "" none; else the name ends with it */
 	const char *help;
 	enum metrics_detail detail; /* from which on it is there */
-	/* One of these two; neither: the exporter's own. */
-	void (*of_vm)(struct text *out, const struct family *family, const struct figures *figures,
-		const struct gathered *all);
-	void (*of_host)(struct text *out, const struct family *family, const struct gathered *all);
+	const struct axis *axes[AXES];
+	/* The number at these places of its axes. One of these two; neither: the exporter's own. */
+	uint64_t (*of_vm)(const struct gathered *all, const struct figures *f, unsigned int i,
+		unsigned int j);
+	uint64_t (*of_host)(const struct gathered *all, unsigned int i, unsigned int j);
+	/* More labels, which each VM has a value of its own of, escaped: begins with a comma. */
+	const char *labels; /* their names, for the manual */
+	void (*write_labels)(struct text *out, const struct figures *f);
 };
 
 extern const struct family vm_families[], host_families[], exporter_families[];
 extern const size_t n_vm_families, n_host_families, n_exporter_families;
 
+/* ---- shape.c ---- */
+
+/* A line, in the text of its shape: from `name` on, to the VM's labels if there are any; from
+ * `tail` to `end` what follows them. Then comes the number. */
+struct series {
+	size_t name, tail, end;
+	unsigned int at[AXES]; /* places of the axes */
+};
+
+/* All lines that there may be of one VM, or of the host. Zeroes begin one; fits _cleanup_(). */
+struct shape {
+	struct text text; /* failed: out of memory */
+	struct series *series;
+	size_t n, size;
+};
+
+void shape_make(struct shape *shape, const struct family *family);
+void shape_free(struct shape *shape);
+
+/* Whether its number is nanoseconds, and is written as seconds. */
+bool series_is_time(const struct family *family, const struct series *series);
+
+/* ---- head.c ---- */
+
 const char *family_type_name(enum family_type type);
 
 /* What the names of its series end with. */
 const char *family_suffix(const struct family *family);
-
-const char *failure_name(enum failure failure);
-const char *lost_name(unsigned int cause);
-
-/* Writes what is before the number. Labels go in pairs of name and value, ended by NULL; they are
- * our own words, and need no escaping. */
-void series(struct text *out, const char *name, const char *suffix, const struct figures *vm, ...)
-	__attribute__((sentinel));
-
-/* The same, and the number. */
-#define series_number(out, family, vm, number, ...)                                          \
-	do {                                                                                 \
-		series(out, (family)->name, family_suffix(family), vm, ##__VA_ARGS__, NULL); \
-		text_number(out, number);                                                    \
-		text_put(out, "\n", 1);                                                      \
-	} while (0)
-#define series_seconds(out, family, vm, ns, ...)                                             \
-	do {                                                                                 \
-		series(out, (family)->name, family_suffix(family), vm, ##__VA_ARGS__, NULL); \
-		text_seconds(out, ns);                                                       \
-		text_put(out, "\n", 1);                                                      \
-	} while (0)
-
-/* ---- head.c ---- */
 
 /* The lines that come before a family's series. */
 void family_head(struct text *out, const struct family *family, enum metrics_format format);

@@ -23,7 +23,7 @@ static bool resize(struct text *text, size_t size)
 	return true;
 }
 
-static bool grow(struct text *text, size_t n)
+bool text_grow(struct text *text, size_t n)
 {
 	size_t size = text->size ? text->size : 4096;
 
@@ -37,19 +37,6 @@ void text_reserve(struct text *text, size_t n)
 {
 	if (n > text->size)
 		resize(text, n);
-}
-
-void text_put(struct text *text, const char *bytes, size_t n)
-{
-	if (!n || text->failed || (text->size - text->n < n && !grow(text, n)))
-		return;
-	memcpy(text->bytes + text->n, bytes, n);
-	text->n += n;
-}
-
-void text_string(struct text *text, const char *string)
-{
-	text_put(text, string, strlen(string));
 }
 
 void text_number(struct text *text, uint64_t number)

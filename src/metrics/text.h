@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct text {
 	char *bytes;
@@ -19,8 +20,22 @@ void text_free(struct text *text);
 /* Room for so many bytes, if that can be had. */
 void text_reserve(struct text *text, size_t n);
 
-void text_put(struct text *text, const char *bytes, size_t n);
-void text_string(struct text *text, const char *string);
+/* Makes room for so many more; false: out of memory. */
+bool text_grow(struct text *text, size_t n);
+
+static inline void text_put(struct text *text, const char *bytes, size_t n)
+{
+	if (!n || text->failed || (text->size - text->n < n && !text_grow(text, n)))
+		return;
+	memcpy(text->bytes + text->n, bytes, n);
+	text->n += n;
+}
+
+static inline void text_string(struct text *text, const char *string)
+{
+	text_put(text, string, strlen(string));
+}
+
 void text_number(struct text *text, uint64_t number);
 
 /* Nanoseconds as seconds, exact: "1.5", "0.000001024". */

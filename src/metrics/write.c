@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -8,84 +7,57 @@
 #include "base/cleanup.h"
 #include "metrics/metrics_private.h"
 
-/* ---- names ---- */
-
-const char *failure_name(enum failure failure)
-{
-	static const char *const names[] = {
-		[FAILURE_DENIED] = "denied",
-		[FAILURE_UNANSWERED] = "unanswered",
-		[FAILURE_UNSEEN] = "unseen",
-		[FAILURE_VETOED] = "vetoed",
-		[FAILURE_REFUSED + KES_REASON_NONE] = "",
-		[FAILURE_REFUSED + KES_REASON_CPL] = "refused_privilege",
-		[FAILURE_REFUSED + KES_REASON_DISABLED] = "refused_disabled",
-		[FAILURE_REFUSED + KES_REASON_UNALIGNED] = "refused_unaligned",
-		[FAILURE_REFUSED + KES_REASON_EMPTY] = "refused_empty",
-		[FAILURE_REFUSED + KES_REASON_WRAP] = "refused_wraps",
-		[FAILURE_REFUSED + KES_REASON_UNKNOWN] = "refused_unknown",
-	};
-	_Static_assert(ARRAY_SIZE(names) == FAILURES, "a name for each failure");
-
-	return names[failure];
-}
-
-const char *lost_name(unsigned int cause)
-{
-	static const char *const names[] = {
-		[KES_CAUSE_RING_FULL] = "ring_full",
-		[KES_CAUSE_TABLE_FULL] = "table_full",
-		[KES_CAUSE_UNATTRIBUTED] = "unattributed",
-		[KES_CAUSE_COUNTS_FULL] = "counts_full",
-		[KES_CAUSE_UNWATCHED] = "unwatched",
-		[LOST_GAP] = "gap",
-	};
-	_Static_assert(ARRAY_SIZE(names) == LOST_CAUSES, "a name for each cause");
-
-	return names[cause];
-}
-
 /* ---- lines ---- */
 
-void series(struct text *out, const char *name, const char *suffix, const struct figures *vm, ...)
+static void write_line(struct text *out, const struct family *family, const struct shape *shape,
+	const struct series *series, const struct figures *vm, uint64_t number)
 {
-	const char *label, *before = "{";
-	va_list labels;
+	const char *bytes = shape->text.bytes;
 
-	text_string(out, name);
-	text_string(out, suffix);
-	if (vm) {
-		text_put(out, "{", 1);
+	text_put(out, bytes + series->name, series->tail - series->name);
+	if (vm)
 		text_put(out, vm->labels, vm->n_labels);
-		before = ",";
+	if (vm && family->write_labels)
+		family->write_labels(out, vm);
+	text_put(out, bytes + series->tail, series->end - series->tail);
+	if (series_is_time(family, series))
+		text_seconds(out, number);
+	else
+		text_number(out, number);
+	text_put(out, "\n", 1);
+}
+
+/* Of one VM, or (NULL) of the host. */
+static void write_series(struct text *out, const struct family *family, const struct shape *shape,
+	const struct gathered *all, const struct figures *vm)
+{
+	for (size_t i = 0; i < shape->n; i++) {
+		const struct series *series = &shape->series[i];
+		uint64_t number = vm ? family->of_vm(all, vm, series->at[0], series->at[1])
+				     : family->of_host(all, series->at[0], series->at[1]);
+
+		if (number != NOTHING)
+			write_line(out, family, shape, series, vm, number);
 	}
-	va_start(labels, vm);
-	while ((label = va_arg(labels, const char *))) {
-		text_put(out, before, 1);
-		text_string(out, label);
-		text_put(out, "=\"", 2);
-		text_string(out, va_arg(labels, const char *));
-		text_put(out, "\"", 1);
-		before = ",";
-	}
-	va_end(labels);
-	text_string(out, *before == ',' ? "} " : " ");
 }
 
 /* Nothing is said of a family that has no series. */
 static void write_family(struct text *out, const struct family *family, const struct gathered *all,
 	enum metrics_format format)
 {
+	_cleanup_(shape_free) struct shape shape = {};
 	size_t before = out->n, empty;
 
 	family_head(out, family, format);
 	empty = out->n;
+	shape_make(&shape, family);
 	if (family->of_host)
-		family->of_host(out, family, all);
+		write_series(out, family, &shape, all, NULL);
 	for (size_t i = 0; family->of_vm && i < all->n; i++)
-		family->of_vm(out, family, &all->vms[i], all);
+		write_series(out, family, &shape, all, &all->vms[i]);
 	if (out->n == empty)
 		out->n = before;
+	out->failed |= shape.text.failed;
 }
 
 static void write_all(struct text *out, const struct gathered *all, enum metrics_format format)
