@@ -125,24 +125,39 @@ matches 'socket: the daemon is killed: it is said' "$(cat "$work/gone.err")" 'th
 message=$("$encstat" list --socket "$socket" 2>&1)
 equal 'socket: no daemon where one was named, but what is left of one: failed' 1 $?
 rm -f "$socket"
-for answer in '' '{"parameters":{}}' '{"parameters":{}}KESCAP' '{"error":"x.y.Z"}' '{'; do
-	python3 - "$socket" "$answer" <<'PYTHON' &
+# answered ANSWER COMMAND...: what the command makes of a daemon that answers with these bytes (^: NUL) and goes
+answered() {
+	python3 - "$socket" "$1" <<'PYTHON' &
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.bind(sys.argv[1])
 s.listen()
 c = s.accept()[0]
-c.recv(4096)
-c.sendall(sys.argv[2].replace("}K", "}\0K").encode() + (b"\0" if sys.argv[2].endswith("}") else b""))
+while not c.recv(4096): # it only looked whether a daemon is there
+    c = s.accept()[0]
+c.sendall(sys.argv[2].replace("^", "\0").encode())
 PYTHON
 	other=$!
 	until [ -S "$socket" ]; do sleep 0.05; done
-	message=$("$encstat" list --socket "$socket" 2>&1)
-	equal "socket: who answers '$answer' and goes: failed" 1 $?
-	matches "socket: who answers '$answer' and goes: is said" "$message" '^kvm-encstat: .*daemon'
+	timeout -s KILL 60 "$encstat" "${@:2}" --socket "$socket" 2>&1
+	status=$?
 	wait $other
 	rm -f "$socket"
+	return $status
+}
+for answer in '' '{"parameters":{}}^' '{"parameters":{}}^KESCAP' '{"error":"x.y.Z"}^' '{'; do
+	message=$(answered "$answer" list)
+	equal "socket: who answers '$answer' and goes: failed" 1 $?
+	matches "socket: who answers '$answer' and goes: is said" "$message" '^kvm-encstat: .*daemon'
 done
+for answer in '{"parameters":{}}^' '{"parameters":{"size":"3"}}^abc' '{"parameters":{"size":-1}}^' \
+	'{"parameters":{"size":99999999999}}^' '{"parameters":{"size":18446744073709551615}}^' \
+	'{"parameters":{"size":4}}^abc'; do
+	message=$(answered "$answer" metrics)
+	equal "socket: a text that is announced as '$answer': failed" 1 $?
+	matches "socket: a text that is announced as '$answer': is said" "$message" '^kvm-encstat: .*daemon'
+done
+equal 'socket: a text as it should be' 'abc' "$(answered '{"parameters":{"size":3}}^abc' metrics)"
 message=$("$encstat" list --socket "$socket" 2>&1)
 equal 'socket: no daemon where one was named: failed' 1 $?
 matches 'socket: no daemon where one was named: what to do' "$message" 'systemctl start'

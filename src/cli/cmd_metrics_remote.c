@@ -12,13 +12,8 @@
 #include "metrics/metrics.h"
 #include "service/client.h"
 
-static void put_json(json_object **object)
-{
-	json_object_put(*object);
-}
-
 /* A connection each time: the daemon may be another one by then. */
-static int fetch(const struct options *options, json_object **ret, struct error *err)
+static int fetch(const struct options *options, char **ret, size_t *ret_size, struct error *err)
 {
 	_cleanup_(daemon_client_free) struct daemon_client *client = NULL;
 	json_object *parameters;
@@ -32,26 +27,21 @@ static int fetch(const struct options *options, json_object **ret, struct error 
 	json_object_object_add(parameters, "format",
 		json_object_new_string(
 			options->textfile || options->plain ? "text" : "openmetrics"));
-	return daemon_client_call(client, "Metrics", parameters, CLIENT_TIMEOUT_MS, ret, err);
+	return daemon_client_text(
+		client, "MetricsText", parameters, CLIENT_TIMEOUT_MS, ret, ret_size, err);
 }
 
 static int write_once(const struct options *options, struct error *err)
 {
-	_cleanup_(put_json) json_object *reply = NULL;
-	json_object *text;
+	_cleanup_free_ char *text = NULL;
 	size_t size;
-	int r = fetch(options, &reply, err);
+	int r = fetch(options, &text, &size, err);
 
 	if (r)
 		return r;
-	if (!json_object_object_get_ex(reply, "text", &text) ||
-		!json_object_is_type(text, json_type_string))
-		return error_set(err, -EBADMSG, "the daemon's answer has no text");
-	size = (size_t)json_object_get_string_len(text);
 	if (options->textfile)
-		return metrics_write_file(
-			options->textfile, json_object_get_string(text), size, err);
-	fwrite(json_object_get_string(text), 1, size, stdout);
+		return metrics_write_file(options->textfile, text, size, err);
+	fwrite(text, 1, size, stdout);
 	return fflush(stdout) ? error_set(err, -errno, "writing the output failed") : 0;
 }
 

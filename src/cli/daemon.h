@@ -91,7 +91,7 @@ void daemon_metrics_turn(struct daemon *daemon);
 /* The configuration has changed. */
 void daemon_metrics_reload(struct daemon *daemon);
 /* plain: text 0.0.4. -ENOMEM. */
-int daemon_metrics_write(struct daemon *daemon, bool plain, FILE *out);
+int daemon_metrics_write(struct daemon *daemon, bool plain, char **ret, size_t *ret_size);
 
 /* ---- daemon_enforce.c ---- */
 

@@ -117,15 +117,9 @@ static int make_text(
 	return metrics_write(daemon->metrics->metrics, &view, format, ret, ret_size);
 }
 
-int daemon_metrics_write(struct daemon *daemon, bool plain, FILE *out)
+int daemon_metrics_write(struct daemon *daemon, bool plain, char **ret, size_t *ret_size)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	int r = make_text(daemon, plain ? METRICS_TEXT : METRICS_OPENMETRICS, &text, &size);
-
-	if (!r)
-		fwrite(text, 1, size, out);
-	return r;
+	return make_text(daemon, plain ? METRICS_TEXT : METRICS_OPENMETRICS, ret, ret_size);
 }
 
 static int write_file(struct daemon *daemon, struct error *err)

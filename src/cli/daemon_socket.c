@@ -39,9 +39,9 @@ static char *describe(void *context)
 	return text;
 }
 
-static int write_metrics(void *context, bool plain, FILE *out)
+static int write_metrics(void *context, bool plain, char **ret, size_t *ret_size)
 {
-	return daemon_metrics_write(context, plain, out);
+	return daemon_metrics_write(context, plain, ret, ret_size);
 }
 
 static void add_status(void *context, struct json_object *status)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "metrics/metrics.h"
 #include "metrics/text.h"
 
 #define EXPORTER_LISTEN "127.0.0.1:19751"
@@ -19,23 +20,40 @@
 /* Those who scrape more often get the same text again: the daemon has better things to do. */
 #define EXPORTER_FRESH_NS 500000000ull
 
+/* A text of the daemon's. Responses that are on their way share it. */
+struct page {
+	unsigned int refs;
+	char *bytes;
+	size_t size;
+};
+
+/* The latest answer in one format. */
+struct answer {
+	struct page *page; /* NULL: the daemon did not answer */
+	uint64_t fetched_ns, took_ns;
+};
+
 struct exporter {
 	const char *socket; /* the daemon's */
 	int timeout_ms;     /* for it to answer */
 
-	/* The latest answer, behind the lock. */
+	/* Behind the lock. */
 	pthread_mutex_t lock;
-	struct text text; /* as OpenMetrics; empty: it did not answer */
-	uint64_t fetched_ns, took_ns, failures;
+	struct answer answers[METRICS_FORMATS];
+	bool is_away; /* which was said */
+	uint64_t failures;
 };
 
-/* fetch.c: what the daemon's method Metrics returns, appended to ret. 0 or a negative errno with
- * err filled. */
-int fetch_metrics(const char *socket, int timeout_ms, struct text *ret, struct error *err);
+/* fetch.c: what the daemon says, the caller's. 0 or a negative errno with err filled. */
+int fetch_metrics(const char *socket, int timeout_ms, enum metrics_format format, char **ret,
+	size_t *ret_size, struct error *err);
 
-/* scrape.c: the whole text in that format, with what the exporter says of itself; never fails, but
- * for ret->failed. */
-void scrape(struct exporter *exporter, int format, struct text *ret);
+/* scrape.c: the whole text is what the exporter says of itself, appended to own (which may have
+ * failed), and then *ret, a reference; NULL: that is all. */
+void scrape(
+	struct exporter *exporter, enum metrics_format format, struct text *own, struct page **ret);
+void page_unref(struct page **page);
+void scrape_free(struct exporter *exporter);
 
 /* http.c: serves it, from threads of its own, until http_stop(). */
 struct MHD_Daemon;

@@ -2,9 +2,9 @@
 /* HTTP, as little as it takes: GET and HEAD of /metrics. */
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "exporter/exporter.h"
 #include "metrics/exchange.h"
 
@@ -13,16 +13,44 @@
 #define IDLE_S      15
 #define REQUEST_MAX (32u << 10) /* bytes that a connection may hold */
 
-static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int status,
-	const char *type, const char *allow, struct text *body)
+/* What a response is made of, for as long as it is on its way. */
+struct body {
+	struct text own;
+	struct page *page;
+};
+
+static void body_free(void *context)
 {
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(body->n, body->bytes, MHD_RESPMEM_MUST_FREE);
+	struct body *body = context;
+
+	text_free(&body->own);
+	page_unref(&body->page);
+	free(body);
+}
+
+/* Sent from where it is. The body is taken. */
+static struct MHD_Response *response_of(struct body *body)
+{
+	const struct page *page = body->page;
+	const struct MHD_IoVec pieces[] = {
+		{body->own.bytes, body->own.n}, {page ? page->bytes : NULL, page ? page->size : 0}};
+	struct MHD_Response *response = NULL;
+
+	if (!body->own.failed)
+		response = MHD_create_response_from_iovec(pieces, page ? 2 : 1, body_free, body);
+	if (!response)
+		body_free(body);
+	return response;
+}
+
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int status,
+	const char *type, const char *allow, struct body *body)
+{
+	struct MHD_Response *response = response_of(body);
 	enum MHD_Result r;
 
 	if (!response)
 		return MHD_NO;
-	*body = (struct text){}; /* the response's */
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	if (allow)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
@@ -34,22 +62,24 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned int s
 static enum MHD_Result refuse(
 	struct MHD_Connection *connection, unsigned int status, const char *allow, const char *why)
 {
-	_cleanup_(text_free) struct text body = {};
+	struct body *body = calloc(1, sizeof(*body));
 
-	text_string(&body, why);
-	return respond(connection, status, "text/plain; charset=utf-8", allow, &body);
+	if (!body)
+		return MHD_NO;
+	text_string(&body->own, why);
+	return respond(connection, status, "text/plain; charset=utf-8", allow, body);
 }
 
 static enum MHD_Result serve(struct exporter *exporter, struct MHD_Connection *connection)
 {
 	enum metrics_format format = metrics_negotiate(
 		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
-	_cleanup_(text_free) struct text body = {};
+	struct body *body = calloc(1, sizeof(*body));
 
-	scrape(exporter, format, &body);
-	if (body.failed)
-		return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NULL, "out of memory\n");
-	return respond(connection, MHD_HTTP_OK, metrics_content_type(format), NULL, &body);
+	if (!body)
+		return MHD_NO;
+	scrape(exporter, format, &body->own, &body->page);
+	return respond(connection, MHD_HTTP_OK, metrics_content_type(format), NULL, body);
 }
 
 /* Called when the headers are there, for each piece of a body, and at the end of it. What is

@@ -115,7 +115,7 @@ static int run(const struct arguments *arguments, struct error *err)
 		escape(name, shown, sizeof(shown)));
 	wait_for_end(&signals);
 	http_stop(&http);
-	text_free(&exporter.text);
+	scrape_free(&exporter);
 	return 0;
 }
 

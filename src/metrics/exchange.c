@@ -5,8 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "metrics/text.h"
-
 /* ---- Accept: (RFC 9110, 12.5.1) ---- */
 
 /* Thousandths; what is no weight is none: 0 to 1 with at most three digits behind the point. */
@@ -66,64 +64,4 @@ const char *metrics_content_type(enum metrics_format format)
 	return format == METRICS_OPENMETRICS
 		       ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
 		       : "text/plain; version=0.0.4; charset=utf-8";
-}
-
-/* ---- from one format to the other ---- */
-
-static bool begins(const char *line, size_t n, const char *with)
-{
-	return n >= strlen(with) && !memcmp(line, with, strlen(with));
-}
-
-static bool ends(const char *line, size_t n, const char *with)
-{
-	size_t length = strlen(with);
-
-	return n >= length && !memcmp(line + n - length, with, length);
-}
-
-/* What the family's name gets behind it in the older format, by its TYPE line. */
-static const char *suffix_of(const char *line, size_t n)
-{
-	return ends(line, n, " counter") ? "_total" : ends(line, n, " info") ? "_info" : "";
-}
-
-/* "# TYPE name ..." and "# HELP name ...": the name with its suffix. Types that are not known there
- * become gauges. */
-static void head(struct text *out, const char *line, size_t n, const char *suffix)
-{
-	const char *space = n > 7 ? memchr(line + 7, ' ', n - 7) : NULL;
-	size_t name = space ? (size_t)(space - line) : n;
-	bool gauge = begins(line, n, "# TYPE ") &&
-		     (ends(line, n, " info") || ends(line, n, " stateset"));
-
-	text_put(out, line, name);
-	text_string(out, suffix);
-	if (gauge)
-		text_string(out, " gauge");
-	else
-		text_put(out, line + name, n - name);
-	text_put(out, "\n", 1);
-}
-
-void metrics_downgrade(struct text *out, const char *bytes, size_t n)
-{
-	const char *suffix = "";
-
-	while (n) {
-		const char *newline = memchr(bytes, '\n', n);
-		size_t length = newline ? (size_t)(newline - bytes) : n;
-		size_t step = newline ? length + 1 : length;
-
-		if (begins(bytes, length, "# TYPE "))
-			suffix = suffix_of(bytes, length);
-		if (begins(bytes, length, "# TYPE ") || begins(bytes, length, "# HELP ")) {
-			head(out, bytes, length, suffix);
-		} else if (!begins(bytes, length, "#")) {
-			text_put(out, bytes, length);
-			text_put(out, "\n", 1);
-		}
-		bytes += step;
-		n -= step;
-	}
 }

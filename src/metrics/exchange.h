@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The formats as they go over HTTP: which one is wanted, and one made of the other. Knows nothing
- * of VMs: the exporter links it. */
+/* The formats as they go over HTTP. Knows nothing of VMs: the exporter links it. */
 #ifndef METRICS_EXCHANGE_H
 #define METRICS_EXCHANGE_H
 
@@ -12,10 +11,5 @@ enum metrics_format metrics_negotiate(const char *accept);
 
 /* Its media type. */
 const char *metrics_content_type(enum metrics_format format);
-
-/* OpenMetrics text, as metrics_write() makes it, in the older format: appended to out. What it does
- * not understand stays as it is. */
-struct text;
-void metrics_downgrade(struct text *out, const char *bytes, size_t n);
 
 #endif

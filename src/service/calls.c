@@ -211,12 +211,23 @@ static int finish(struct exchange *request, char **text, size_t size)
 	return client_send_text(request->client, TAKE_PTR(*text), SIZE_MAX);
 }
 
+/* Those who ask and do not read may not take all memory. */
+static int busy(struct exchange *request)
+{
+	request->error = "Busy";
+	error_set(&request->err, -EBUSY, "too many have asked, and not read their replies yet");
+	error_advise(&request->err, "try again in some seconds");
+	return reply_error(request);
+}
+
 static int run(struct exchange *request, const struct method *method)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t size;
 	int r;
 
+	if (request->client->server->replies_bytes > REPLIES_BYTES)
+		return busy(request);
 	request->out = open_memstream(&text, &size);
 	if (!request->out)
 		return -ENOMEM;

@@ -298,6 +298,70 @@ int daemon_client_call(struct daemon_client *client, const char *method,
 	return exchange(client, method, parameters, false, ret, err);
 }
 
+static int receive_bytes(struct daemon_client *client, char *to, size_t left)
+{
+	while (left) {
+		ssize_t n = recv(client->fd, to, left, 0);
+		int r;
+
+		if (!n)
+			return -ECONNRESET;
+		if (n > 0) {
+			to += n;
+			left -= (size_t)n;
+		} else if (errno != EAGAIN && errno != EINTR) {
+			return -errno;
+		} else {
+			r = wait_for(client, POLLIN);
+			if (r)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* -EBADMSG: there is none, or one that no text has. */
+static int read_size(struct json_object *parameters, size_t *ret)
+{
+	struct json_object *size;
+	int64_t value;
+
+	if (!json_object_object_get_ex(parameters, "size", &size) ||
+		!json_object_is_type(size, json_type_int))
+		return -EBADMSG;
+	value = json_object_get_int64(size);
+	if (value < 0 || value > VARLINK_REPLY_MAX)
+		return -EBADMSG;
+	*ret = (size_t)value;
+	return 0;
+}
+
+int daemon_client_text(struct daemon_client *client, const char *method,
+	struct json_object *parameters, int timeout_ms, char **ret, size_t *ret_size,
+	struct error *err)
+{
+	_cleanup_json_object_ struct json_object *reply = NULL;
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	int r;
+
+	client->deadline_ns = clock_now_ns() + (uint64_t)timeout_ms * 1000000;
+	r = exchange(client, method, parameters, true, &reply, err);
+	if (r)
+		return r;
+	r = read_size(reply, &size);
+	if (!r) {
+		text = malloc(size + 1);
+		r = text ? receive_bytes(client, text, size) : -ENOMEM;
+	}
+	if (r)
+		return failed(client, r, err);
+	text[size] = '\0';
+	*ret_size = size;
+	*ret = TAKE_PTR(text);
+	return 0;
+}
+
 int daemon_client_upgrade(struct daemon_client *client, const char *method, int timeout_ms,
 	int *ret_fd, struct error *err)
 {

@@ -35,6 +35,12 @@ int daemon_client_call(struct daemon_client *client, const char *method,
 	struct json_object *parameters, int timeout_ms, struct json_object **ret,
 	struct error *err);
 
+/* The same of a method that takes `upgrade`, whose reply has a size: so many bytes follow it. They
+ * go to *ret, the caller's, with a NUL behind them. No more calls then. */
+int daemon_client_text(struct daemon_client *client, const char *method,
+	struct json_object *parameters, int timeout_ms, char **ret, size_t *ret_size,
+	struct error *err);
+
 /* The same of a method that turns the connection into something else: *ret_fd, the caller's, has
  * what comes behind the reply. It does not block. No more calls then. */
 int daemon_client_upgrade(struct daemon_client *client, const char *method, int timeout_ms,

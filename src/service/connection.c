@@ -67,13 +67,18 @@ int client_send(struct client *client, const void *head, size_t head_size, struc
 	return outbox_add(&client->outbox, head, head_size, chunk, limit);
 }
 
-int client_send_text(struct client *client, char *text, size_t limit)
+int client_send_bytes(struct client *client, void *bytes, size_t size, size_t limit)
 {
-	struct chunk *chunk = chunk_new(text, strlen(text) + 1, NULL);
+	struct chunk *chunk = chunk_new(bytes, size, &client->server->replies_bytes);
 	int r = chunk ? client_send(client, NULL, 0, chunk, limit) : -ENOMEM;
 
 	chunk_unref(&chunk);
 	return r;
+}
+
+int client_send_text(struct client *client, char *text, size_t limit)
+{
+	return client_send_bytes(client, text, strlen(text) + 1, limit);
 }
 
 void client_drop(struct client *client)

@@ -53,8 +53,9 @@ struct server_view {
 	int (*refresh)(void *context);
 	/* Adds what the daemon knows of itself to the reply of Status. */
 	void (*status)(void *context, struct json_object *status);
-	/* OpenMetrics, or (plain) the older text format. 0 or a negative errno. */
-	int (*metrics)(void *context, bool plain, FILE *out);
+	/* OpenMetrics, or (plain) the older text format: a string, and its length; the server's. 0
+	 * or a negative errno. */
+	int (*metrics)(void *context, bool plain, char **ret, size_t *ret_size);
 	/* What is enforced, as `policy loaded` prints it, once as one line of JSON and once as
 	 * text. */
 	int (*loaded)(void *context, FILE *json, FILE *text, struct error *err);

@@ -25,6 +25,7 @@
 #define STREAM_BYTES    (8u << 20)   /* of records wait for a subscriber at most */
 #define WATCH_BYTES     (1u << 20)   /* of events wait for a watcher */
 #define SNAPSHOTS_BYTES (128u << 20) /* of snapshots that are on their way, several ones */
+#define REPLIES_BYTES   (64u << 20)  /* of replies that nobody has read yet */
 #define SNAPSHOT_NS     SECOND_NS    /* that it is kept for while nobody reads on */
 #define SINCE_BLOCKS    256          /* a snapshot is used for so long: it and what came since */
 #define SINCE_RECORDS   65536u
@@ -94,7 +95,7 @@ struct server {
 	struct kes_record *waiting;
 	size_t n_waiting;
 	struct snapshot snapshot;
-	size_t snapshots_bytes;
+	size_t snapshots_bytes, replies_bytes;
 	uint64_t events_second, events_left; /* which second, and how many it may have yet */
 };
 
@@ -110,6 +111,8 @@ int client_send(struct client *client, const void *head, size_t head_size, struc
 	size_t limit);
 /* Text of a reply, a malloc()ed string, which is taken; it goes with its NUL. */
 int client_send_text(struct client *client, char *text, size_t limit);
+/* The same of any bytes. */
+int client_send_bytes(struct client *client, void *bytes, size_t size, size_t limit);
 /* It did not keep up: what waits is forgotten, it is told, and its connection ends. */
 void client_drop(struct client *client);
 /* What time has brought. May free it. */

@@ -8,6 +8,7 @@
  *     storm VM      conversions until that is a finding
  *     quiet         and none for as long as it takes the finding to end
  *     names         a VM for each hostile name; prints what their labels should be, as JSON
+ *     many N        N VMs as large hosts have them
  *     end VM
  * Each command is answered with "ok".
  */
@@ -18,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "kvm_abi.h"
+#include "many.h"
 #include "metrics/metrics.h"
 #include "service/server.h"
 
@@ -26,7 +28,9 @@
 #include <string.h>
 
 #define NAMES_FIRST 100 /* id of the first VM that `names` makes */
-#define VMS         256
+#define MANY_FIRST  256 /* that `many` makes */
+#define MANY_MAX    10000
+#define VMS         (MANY_FIRST + MANY_MAX)
 
 struct stage {
 	struct model *model;
@@ -65,28 +69,25 @@ static int on_finding(void *context, const struct finding *finding, enum finding
 	return 0;
 }
 
-static int write_metrics(void *context, bool plain, FILE *out)
+static int write_metrics(void *context, bool plain, char **ret, size_t *ret_size)
 {
 	const struct metrics_view view = {};
 	struct stage *stage = context;
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	int r = metrics_write(
-		stage->metrics, &view, plain ? METRICS_TEXT : METRICS_OPENMETRICS, &text, &size);
 
-	if (!r)
-		fwrite(text, 1, size, out);
-	return r;
+	return metrics_write(
+		stage->metrics, &view, plain ? METRICS_TEXT : METRICS_OPENMETRICS, ret, ret_size);
 }
 
 /* ---- records ---- */
 
-static void add(struct stage *stage, uint32_t vm, struct kes_record r)
+static void add(void *context, uint32_t vm, struct kes_record r)
 {
+	struct stage *stage = context;
+
 	r.ts_ns = stage->now_ns += 1000;
 	r.vm = vm;
 	if (r.kind < KES_LOSS)
-		r.seq = stage->seq[vm % VMS]++;
+		r.seq = stage->seq[vm]++;
 	must(!model_apply(stage->model, &r, 1), "model_apply");
 	server_records(stage->server, &r, 1);
 }
@@ -163,7 +164,7 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *cont
 {
 	struct stage *stage = context;
 	char line[64];
-	uint32_t vm = 0;
+	uint32_t vm = 0, n = 0;
 
 	(void)source;
 	(void)events;
@@ -172,7 +173,10 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *cont
 		return sd_event_exit(stage->loop, 0);
 	if (sscanf(line, "storm %u", &vm) == 1 && vm < NAMES_FIRST)
 		storm(stage, vm);
-	else if (sscanf(line, "end %u", &vm) == 1)
+	else if (sscanf(line, "many %u", &n) == 1 && n <= MANY_MAX)
+		for (vm = MANY_FIRST; vm < MANY_FIRST + n; vm++)
+			many_vm(add, stage, vm, &stage->now_ns);
+	else if (sscanf(line, "end %u", &vm) == 1 && vm < VMS)
 		add(stage, vm, (struct kes_record){.kind = KES_VM_END});
 	else if (!strcmp(line, "quiet\n"))
 		for (int i = 0; i < 120; i++)
@@ -214,7 +218,7 @@ static void start(struct stage *stage, struct settings *settings, const char *pa
 
 int main(int argc, char **argv)
 {
-	struct stage stage = {.now_ns = SECOND_NS};
+	static struct stage stage = {.now_ns = SECOND_NS};
 	struct settings *settings;
 
 	must(argc == 2 && !settings_new(&settings), "starting");

@@ -219,6 +219,16 @@ static void test_events(void **state)
 
 /* ---- the other end ---- */
 
+/* Lets the server work until a process ends; its status. */
+static int serve_until_end(struct world *w, pid_t pid)
+{
+	int status;
+
+	while (!waitpid(pid, &status, WNOHANG))
+		turn_for(w, 1);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static int ask(const char *path)
 {
 	_cleanup_(daemon_client_free) struct daemon_client *client = NULL;
@@ -252,7 +262,6 @@ static void test_client(void **state)
 	struct error err = {};
 	struct world w;
 	pid_t pid;
-	int status;
 
 	(void)state;
 	world_open(&w, (gid_t)-1);
@@ -260,14 +269,114 @@ static void test_client(void **state)
 	pid = fork();
 	if (!pid)
 		_exit(ask(w.path));
-	while (!waitpid(pid, &status, WNOHANG))
-		turn_for(&w, 1);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(serve_until_end(&w, pid), 0);
 	world_close(&w);
 	assert_int_equal(daemon_client_new(&client, w.path, &err), -ENOENT);
 	assert_non_null(strstr(err.text, w.path));
 	assert_non_null(strstr(err.advice, "systemctl start"));
+}
+
+/* ---- long texts ---- */
+
+#define TEXT_SIZE (9u << 20) /* more than a socket takes at once */
+
+static char text_byte(size_t i)
+{
+	return (char)('!' + i * 7919 % 90);
+}
+
+static int long_text(void *context, bool plain, char **ret, size_t *ret_size)
+{
+	(void)context;
+	*ret_size = plain ? 0 : TEXT_SIZE;
+	*ret = calloc(1, *ret_size + 1);
+	for (size_t i = 0; i < *ret_size; i++)
+		(*ret)[i] = text_byte(i);
+	return 0;
+}
+
+static json_object *format_of(const char *format)
+{
+	json_object *parameters = json_object_new_object();
+
+	json_object_object_add(parameters, "format", json_object_new_string(format));
+	return parameters;
+}
+
+static int ask_text(const char *path)
+{
+	_cleanup_(daemon_client_free) struct daemon_client *client = NULL, *other = NULL,
+							   *wrong = NULL;
+	_cleanup_free_ char *text = NULL, *empty = NULL;
+	struct error err = {};
+	size_t size;
+
+	if (daemon_client_new(&client, path, &err) ||
+		daemon_client_text(client, "MetricsText", NULL, 20000, &text, &size, &err) ||
+		size != TEXT_SIZE || text[size])
+		return 1;
+	for (size_t i = 0; i < size; i++)
+		if (text[i] != text_byte(i))
+			return 2;
+	/* then the connection ends */
+	if (daemon_client_text(client, "MetricsText", NULL, 20000, &empty, &size, &err) !=
+		-ECONNRESET)
+		return 3;
+	if (daemon_client_new(&other, path, &err) ||
+		daemon_client_text(
+			other, "MetricsText", format_of("text"), 20000, &empty, &size, &err) ||
+		size || *empty)
+		return 4;
+	if (daemon_client_new(&wrong, path, &err) ||
+		daemon_client_text(wrong, "MetricsText", format_of("csv"), 20000, &empty, &size,
+			&err) != -EREMOTEIO ||
+		!strstr(err.text, "no such format"))
+		return 5;
+	return 0;
+}
+
+static void test_text(void **state)
+{
+	struct world w;
+	pid_t pid;
+
+	(void)state;
+	world_open(&w, (gid_t)-1);
+	w.view.metrics = long_text;
+	pid = fork();
+	if (!pid)
+		_exit(ask_text(w.path));
+	assert_int_equal(serve_until_end(&w, pid), 0);
+	world_close(&w);
+}
+
+/* Those who ask for much and do not read take so much memory and no more; others have to wait until
+ * they are gone. */
+static void test_unread(void **state)
+{
+	struct end ends[16], other;
+	struct world w;
+
+	(void)state;
+	world_open(&w, (gid_t)-1);
+	w.view.metrics = long_text;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		end_open(&ends[i], &w);
+		send_call(&ends[i], i % 2 ? "{\"method\":\"io.kvmencstat.Metrics\"}"
+					  : "{\"method\":\"io.kvmencstat.MetricsText\","
+					    "\"upgrade\":true}");
+		turn(&w);
+	}
+	end_open(&other, &w);
+	send_call(&other, "{\"method\":\"io.kvmencstat.List\"}");
+	assert_string_equal(reply_string(&w, &other, "error"), "io.kvmencstat.Busy");
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		end_close(&ends[i]);
+	turn(&w);
+	send_call(&other, INFO);
+	assert_string_equal(reply_string(&w, &other, "product"), "kvm-encstat");
+	end_close(&other);
+	world_close(&w);
 }
 
 /* ---- a socket of systemd's ---- */
@@ -377,6 +486,8 @@ int main(void)
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_client),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_unread),
 		cmocka_unit_test(test_inherited),
 		cmocka_unit_test(test_starting),
 	};
