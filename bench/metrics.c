@@ -8,13 +8,11 @@
 #include <linux/types.h>
 #include <time.h>
 
+#include "../tests/metrics/many.h"
 #include "bench.h"
-#include "kvm_abi.h"
 #include "metrics/metrics.h"
 
-#define RUNS      21
-#define FRAMES    (1ull << 20) /* 4 GiB */
-#define CONVERTED 256
+#define RUNS 21
 
 struct run {
 	struct model *model;
@@ -38,55 +36,16 @@ static int on_event(void *context, const struct event *event)
 	return metrics_event(run->metrics, event);
 }
 
-static void add(struct run *run, uint32_t vm, struct kes_record r)
+static void add(void *context, uint32_t vm, struct kes_record r)
 {
+	struct run *run = context;
+
+	if (r.kind == KES_VM_NEW)
+		run->seq = 0;
 	r.ts_ns = run->now_ns += 1000;
 	r.vm = vm;
 	r.seq = r.kind < KES_LOSS ? run->seq++ : r.seq;
 	must(!model_apply(run->model, &r, 1), "model_apply");
-}
-
-static void add_name(struct run *run, uint32_t vm)
-{
-	struct kes_record r = {.kind = KES_TEXT, .text = {.about = KES_TEXT_NAME, .total = 36}};
-	char name[48];
-
-	snprintf(name, sizeof(name), "instance-%08x-4000-8000-%012x", vm * 2654435761u, vm);
-	r.text.size = 36;
-	memcpy(r.text.bytes, name, 36);
-	add(run, vm, r);
-}
-
-static void convert(struct run *run, uint32_t vm, uint64_t gfn)
-{
-	struct kes_record r = {.kind = KES_REQUEST, .conversion = {.gpa = gfn << 12, .npages = 1}};
-
-	add(run, vm, r);
-	r.kind = KES_ANSWER;
-	r.conversion.answer.ret = 0;
-	r.conversion.answer.request_ns = run->now_ns;
-	add(run, vm, r);
-}
-
-static void add_vm(struct run *run, uint32_t vm)
-{
-	run->seq = 0;
-	add(run, vm,
-		(struct kes_record){.kind = KES_VM_NEW,
-			.flags = KES_F_BORN,
-			.vm_new = {.pid = vm, .type = KES_VM_SNP}});
-	add(run, vm,
-		(struct kes_record){.kind = KES_VM_INFO,
-			.vm_info = {.vcpus = 4, .flags = KES_VM_HAS_ATTRIBUTES}});
-	add(run, vm,
-		(struct kes_record){
-			.kind = KES_MEMSLOT, .memslot = {.npages = FRAMES, .total = 1}});
-	add_name(run, vm);
-	for (uint64_t i = 0; i < CONVERTED; i++)
-		convert(run, vm, i * 4099 % FRAMES);
-	add(run, vm,
-		(struct kes_record){.kind = KES_VERDICT,
-			.judgement = {.set = 1, .action = KES_DENY, .line = 1}});
 }
 
 int main(int argc, char **argv)
@@ -103,7 +62,7 @@ int main(int argc, char **argv)
 	must(!model_new(&run.model, &options), "model_new");
 	must(!metrics_watch(run.metrics, run.model, NULL), "metrics_watch");
 	for (uint32_t vm = 1; vm <= n; vm++)
-		add_vm(&run, vm);
+		many_vm(add, &run, vm, &run.now_ns);
 	for (int i = 0; i < RUNS; i++) {
 		double begin = now_ms();
 		char *text;
