@@ -117,6 +117,16 @@ $(B)/tests/counted.skel.h: $(B)/tests/counted.bpf.o
 $(B)/tests/counted: $(COUNTED_SOURCES) $(wildcard tests/counted/*.h) $(B)/tests/counted.skel.h $(VERDICT_OBJECTS)
 	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $(COUNTED_SOURCES) $(VERDICT_OBJECTS) -pthread $(LIBS) -o $@
 
+# Whether what comes wakes a reader that sleeps.
+$(B)/tests/rest.bpf.o: tests/rest/rest.bpf.c | packages
+	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B)/tests/rest.skel.h: $(B)/tests/rest.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name rest_bpf >$@ 2>$@.log || { cat $@.log; exit 1; }
+
+$(B)/tests/rest: tests/rest/rest.c $(B)/tests/rest.skel.h $(filter-out $(B)/src/cli/%,$(OBJECTS))
+	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $< $(filter-out $(B)/src/cli/%,$(OBJECTS)) -pthread $(LIBS) -o $@
+
 # The daemon's socket without a kernel, and a crowd of clients.
 $(B)/tests/serve $(B)/tests/clients: $(B)/tests/%: tests/socket/%.c $(filter-out $(B)/src/cli/%,$(OBJECTS))
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(CFLAGS) $< $(filter-out $(B)/src/cli/%,$(OBJECTS)) -pthread $(LIBS) -o $@
@@ -145,7 +155,7 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJECTS)
 		-fsanitize=fuzzer $< $(FUZZ_OBJECTS) $(LIBS) -o $@
 
 fuzzers: $(FUZZERS)
-unit: $(UNIT_TESTS) $(B)/tests/verdict $(B)/tests/counted $(B)/tests/serve $(B)/tests/clients $(B)/tests/stage
+unit: $(UNIT_TESTS) $(B)/tests/verdict $(B)/tests/counted $(B)/tests/rest $(B)/tests/serve $(B)/tests/clients $(B)/tests/stage
 guest: $(B)/tests/guest
 
 check: deps

@@ -2,7 +2,7 @@
 # What it costs, beside its peers: `make bench` measures and prints a table. Missed targets do not fail.
 
 BENCH_PACKAGES := bpftrace libroaring-dev
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap inventory calls attributes findings state top start metrics stage)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap inventory calls attributes findings state top start metrics stage idle)
 BENCH_FLAGS    := -Ibench
 BENCH_CC        = $(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(BENCH_FLAGS) $(CFLAGS) $< \
 	$(filter %.o,$^)
@@ -39,6 +39,9 @@ $(B)/bench/top: bench/top.c bench/bench.h $(BENCH_TOOL)
 
 $(B)/bench/start: bench/start.c bench/bench.h
 	$(BENCH_CC) -lutil -o $@
+
+$(B)/bench/idle: bench/idle.c bench/bench.h
+	$(BENCH_CC) $(LIBS) -o $@
 
 $(B)/bench/metrics: bench/metrics.c bench/bench.h $(BENCH_TOOL)
 	$(BENCH_CC) $(LIBS) -o $@

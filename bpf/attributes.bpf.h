@@ -38,7 +38,7 @@ static __always_inline bool send_snapshot(struct kes_vm_slot *vm, u32 number, u3
 	r.snapshot.pages = pages;
 	r.snapshot.lost = records_lost(vm);
 	r.snapshot.calls = vm->calls;
-	return !bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+	return put_record(&r, false);
 }
 
 /* A change that was under way before the hooks came is seen nowhere; while it is, it has KVM's

@@ -17,6 +17,36 @@ static __always_inline void record_begin(struct kes_record *r, struct kes_vm_slo
 	r->kind = kind;
 }
 
+/* What was put on the ring just now should not wait for a reader that sleeps. Only afterwards does
+ * this look whether one does: a reader says that it will sleep before it looks at the ring for the
+ * last time, so that one of the two sees the other. Something has to be let go for the kernel to
+ * wake it. Of many CPUs one does. */
+static __noinline int wake_sleeper(void)
+{
+	struct kes_control *c = the_control();
+	void *nothing;
+
+	if (!c || !c->reader_sleeps || !__sync_lock_test_and_set(&c->reader_sleeps, 0))
+		return 0;
+	nothing = bpf_ringbuf_reserve(&ring, sizeof(u64), 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+	else
+		c->reader_sleeps = 1; /* full: the reader was woken by what fills it */
+	return 0;
+}
+
+/* Puts a whole record on the ring. */
+static __always_inline bool put_record(const struct kes_record *r, bool wake)
+{
+	if (bpf_ringbuf_output(
+		    &ring, (void *)r, sizeof(*r), wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+		return false;
+	if (!wake)
+		wake_sleeper();
+	return true;
+}
+
 /* Puts it on the ring. If that is full, the reader sees the gap in the numbers, and the loss is
  * counted: false. Wake-ups are batched: the reader looks by itself a few times a second, and is
  * woken only when much waits, for which every 16th record looks, or for what it should act on now.
@@ -27,8 +57,7 @@ static __always_inline bool record_send(
 	bool wake = urgent ||
 		    (!(r->seq & 15) && bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_bytes);
 
-	if (!bpf_ringbuf_output(
-		    &ring, (void *)r, sizeof(*r), wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+	if (put_record(r, wake))
 		return true;
 	__sync_fetch_and_add(&vm->lost[KES_CAUSE_RING_FULL], 1);
 	return false;

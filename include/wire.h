@@ -477,13 +477,16 @@ struct kes_host {
 	__u32 spare;
 };
 
-/* Written by the C half only. */
+/* Written by the C half only, but for what is said otherwise. */
 struct kes_control {
 	__u32 answers_hooked; /* a hook on KVM_RUN's entry is attached */
 	__u32 inside_hooked;  /* a hook where KVM holds its lock tells of changes of attributes */
 	__u32 any_holder;     /* the inventory takes a VM of whoever holds it */
 	__u32 attributes_hooked; /* all hooks on changes of attributes are there */
 	__u64 written_off;       /* unhooked requests that ended with their VM */
+	/* The reader looks at the ring no more until it is woken: whoever puts something there does
+	 * that, and sets it to 0. */
+	__u64 reader_sleeps;
 };
 
 #endif

@@ -96,6 +96,11 @@ build/tests/counted 200000 7 >"$work/counted" 2>&1
 equal 'native: what is counted as shared is what an oracle counts' 0 $?
 sed 's/^/      /' "$work/counted"
 
+# Who sleeps is woken.
+build/tests/rest 100000 >"$work/rest" 2>&1
+equal 'native: a record wakes a reader that sleeps, and never is one missed' 0 $?
+sed 's/^/      /' "$work/rest"
+
 # What this host cannot prove is not called proved; the hooks on the ioctl are seen firing all the same.
 build/kvm-encstat doctor --selftest --json >"$work/selftest.out" 2>&1
 equal 'native: hooks on changes of attributes fire, whichever this kernel takes' true \

@@ -13,7 +13,8 @@
 #include "base/clock.h"
 #include "base/escape.h"
 
-#define TURN_NS 10000000ull
+#define TURN_NS   10000000ull
+#define UNTOLD_NS 50000000ull /* how often to look whether a VM has its name by now */
 
 enum { SINK_JOURNAL, SINK_FILE, SINKS };
 
@@ -123,6 +124,9 @@ int audit_timeout(const struct audit *audit)
 	for (int i = 0; i < SINKS; i++)
 		if (audit->sinks[i] && sink_wait(audit->sinks[i], now_ns) < wait)
 			wait = sink_wait(audit->sinks[i], now_ns);
+	for (size_t i = 0; i < audit->n_accounts && !audit->replay; i++)
+		if (!audit->accounts[i]->told)
+			wait = UNTOLD_NS < wait ? UNTOLD_NS : wait;
 	if (!audit->replay && audit->next_ns && audit->next_ns > now_ns &&
 		audit->next_ns - now_ns < wait)
 		wait = audit->next_ns - now_ns;

@@ -56,8 +56,9 @@ struct live {
 
 	struct ring_buffer *ring;
 	int epoll_fd;
-	record_fn take;  /* during live_poll() */
-	size_t consumed; /* records in this go */
+	record_fn take;   /* during live_poll() */
+	size_t consumed;  /* records in this go */
+	uint64_t came_ns; /* when there were any */
 	void *context;
 	__u64 *lost_sent; /* [slot * KES_CAUSE_MAX + cause] */
 	__u64 host_lost_sent[KES_CAUSE_MAX];

@@ -13,6 +13,7 @@
 #include "kvm_abi.h"
 
 #define INVENTORY_NS 100000000ull /* the least time between two inventories that new VMs cause */
+#define QUIET_NS     250000000ull /* so long nothing has come, and each record may wake us */
 #define EPOLL_EVENTS 16
 
 void live_write_control(struct live *live)
@@ -110,7 +111,36 @@ int live_consume(struct live *live)
 
 	live->consumed = 0;
 	r = ring_buffer__consume(live->ring);
+	if (live->consumed)
+		live->came_ns = clock_now_ns();
 	return r < 0 && r != -EXFULL ? r : 0;
+}
+
+static void set_sleeps(struct live *live, bool sleeps)
+{
+	if (live->control.reader_sleeps == sleeps)
+		return;
+	live->control.reader_sleeps = sleeps;
+	live_write_control(live);
+}
+
+/* Who puts a record on the ring looks only then whether we sleep; we say so only before the last
+ * look: see wake_sleeper(). */
+int live_rest(struct live *live, record_fn take, void *context)
+{
+	int r;
+
+	if (live->vms_came || clock_now_ns() - live->came_ns < QUIET_NS)
+		return 0;
+	set_sleeps(live, true);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	live->take = take;
+	live->context = context;
+	r = live_consume(live);
+	if (!r && !live->consumed)
+		return 1;
+	set_sleeps(live, false);
+	return r;
 }
 
 int live_poll(struct live *live, int timeout_ms, record_fn take, void *context)
@@ -118,6 +148,7 @@ int live_poll(struct live *live, int timeout_ms, record_fn take, void *context)
 	struct epoll_event events[EPOLL_EVENTS];
 	int n, r;
 
+	set_sleeps(live, false);
 	live->take = take;
 	live->context = context;
 	n = epoll_wait(live->epoll_fd, events, EPOLL_EVENTS, timeout_ms);

@@ -136,6 +136,14 @@ static int on_turn(void *context, const struct model *model, struct error *err)
 	return 0;
 }
 
+static uint64_t due(void *context)
+{
+	const struct auditing *auditing = context;
+	int ms = audit_timeout(auditing->audit);
+
+	return ms < 0 ? UINT64_MAX : clock_now_ns() + (uint64_t)ms * 1000000;
+}
+
 /* Waits for what is on its way, as long as something arrives. */
 static void drain(struct auditing *auditing, struct audit_status *status)
 {
@@ -189,6 +197,7 @@ static int run_audit(const struct options *options, struct error *err)
 		.event = on_event,
 		.finding = on_finding,
 		.turn = on_turn,
+		.due = due,
 		.finish = finish,
 		.context = &auditing,
 		.endless = true,

@@ -66,6 +66,11 @@ static int on_turn(void *context, const struct model *model, struct error *err)
 	return daemon_turn(context, err);
 }
 
+static uint64_t due(void *context)
+{
+	return daemon_due(context);
+}
+
 static void on_reload(void *context)
 {
 	daemon_reload(context, NULL, NULL);
@@ -147,6 +152,7 @@ static int run(const struct options *given, struct error *err)
 		.resume = on_resume,
 		.start = on_start,
 		.turn = on_turn,
+		.due = due,
 		.reload = on_reload,
 		.stop = on_stop,
 		.context = &daemon,

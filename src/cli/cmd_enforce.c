@@ -49,6 +49,13 @@ static int on_turn(void *context, const struct model *model, struct error *err)
 	return r ? error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r)) : 0;
 }
 
+static uint64_t due(void *context)
+{
+	const struct enforce *enforce = context;
+
+	return enforcer_due(&enforce->enforcer);
+}
+
 /* Reads the policies anew. Each VM goes from its old rules to its new ones at once, in the next
  * turn; if the new ones are wrong all stays as it is, which is said. */
 static void on_reload(void *context)
@@ -133,6 +140,7 @@ static int run(const struct options *options, struct error *err)
 		.event = on_event,
 		.start = on_start,
 		.turn = on_turn,
+		.due = due,
 		.reload = on_reload,
 		.stop = on_stop,
 		.finish = finish,

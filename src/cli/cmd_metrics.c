@@ -105,6 +105,13 @@ static int turn(void *context, const struct model *model, struct error *err)
 	return write_text(run, err);
 }
 
+static uint64_t due(void *context)
+{
+	const struct metrics_run *run = context;
+
+	return run->options->textfile ? run->next_ns : UINT64_MAX;
+}
+
 static int finish(
 	void *context, const struct style *style, const struct model *model, struct error *err)
 {
@@ -142,6 +149,7 @@ static int run_with(struct metrics_run *run, struct error *err)
 		.finish = finish,
 		.start = on_start,
 		.turn = turn,
+		.due = due,
 		.stop = on_stop,
 		.context = run,
 		.wants_resident = true,

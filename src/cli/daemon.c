@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "service/privileges.h"
@@ -84,6 +85,7 @@ static int run_loop(struct daemon *daemon, uint64_t now)
 	do {
 		r = sd_event_run(daemon->loop, 0);
 	} while (r > 0 && clock_now_ns() - now < limit);
+	daemon->unsettled = r > 0;
 	return r;
 }
 
@@ -118,6 +120,25 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 	if (!r && !daemon->notify.ready)
 		notify_ready(&daemon->notify);
 	return r;
+}
+
+/* Clients' own times are in the event loop, which learns of them as it runs. */
+uint64_t daemon_due(const struct daemon *daemon)
+{
+	const uint64_t all[] = {
+		notify_due(&daemon->notify),
+		daemon_enforce_due(daemon),
+		daemon_metrics_due(daemon),
+		daemon_audit_due(daemon),
+		daemon_state_due(daemon),
+	};
+	uint64_t due = UINT64_MAX;
+
+	if (daemon->unsettled || daemon->records_came)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		due = all[i] < due ? all[i] : due;
+	return due;
 }
 
 void daemon_stop(struct daemon *daemon)

@@ -30,7 +30,8 @@ struct daemon {
 	int (*pump)(void *session); /* NULL, as live: takes in what has come */
 	void *session;
 	struct daemon_socket *socket; /* NULL until the first turn */
-	bool records_came;            /* since the last turn */
+	bool records_came;            /* since clients had their part of a turn */
+	bool unsettled;               /* clients want more than that */
 	struct daemon_metrics *metrics;
 	struct daemon_state *state;
 	struct enforcer enforcer;
@@ -56,6 +57,8 @@ void daemon_records(struct daemon *daemon, const struct kes_record *records, siz
 int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, struct error *err);
 /* Something may have come, or time has passed. */
 int daemon_turn(struct daemon *daemon, struct error *err);
+/* By when it has to turn again, though nothing comes. */
+uint64_t daemon_due(const struct daemon *daemon);
 /* SIGHUP, or somebody asks for it: reads what the files say now. What has changed is logged, and
  * said, which may be NULL. What is wrong with them is logged, and in err, which may be NULL, too;
  * all stays as it was then. */
@@ -88,6 +91,7 @@ void daemon_metrics_finding(
 	struct daemon *daemon, const struct finding *finding, enum finding_phase phase);
 /* Writes the textfile when it is time. */
 void daemon_metrics_turn(struct daemon *daemon);
+uint64_t daemon_metrics_due(const struct daemon *daemon);
 /* The configuration has changed. */
 void daemon_metrics_reload(struct daemon *daemon);
 /* plain: text 0.0.4. -ENOMEM. */
@@ -104,6 +108,7 @@ bool daemon_enforce_event(struct daemon *daemon, const struct event *event);
 void daemon_enforce_finding(
 	struct daemon *daemon, const struct finding *finding, enum finding_phase phase);
 int daemon_enforce_turn(struct daemon *daemon, uint64_t now_ns, struct error *err);
+uint64_t daemon_enforce_due(const struct daemon *daemon);
 int daemon_enforce_reload(struct daemon *daemon, const char *path, struct error *err);
 void daemon_enforce_stop(struct daemon *daemon);
 
@@ -118,6 +123,7 @@ void daemon_audit_event(struct daemon *daemon, const struct event *event);
 void daemon_audit_finding(
 	struct daemon *daemon, const struct finding *finding, enum finding_phase phase);
 void daemon_audit_turn(struct daemon *daemon);
+uint64_t daemon_audit_due(const struct daemon *daemon);
 /* While the model is still there. */
 void daemon_audit_stop(struct daemon *daemon);
 
@@ -150,6 +156,7 @@ int daemon_state_start(struct daemon *daemon, struct error *err);
 /* Saves it, if it is time to. */
 void daemon_state_event(struct daemon *daemon, const struct event *event);
 void daemon_state_turn(struct daemon *daemon, uint64_t now_ns);
+uint64_t daemon_state_due(const struct daemon *daemon);
 void daemon_state_stop(struct daemon *daemon);
 
 /* ---- daemon_lock.c ---- */

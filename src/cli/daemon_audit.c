@@ -66,6 +66,13 @@ void daemon_audit_turn(struct daemon *daemon)
 	tell_trouble(daemon);
 }
 
+uint64_t daemon_audit_due(const struct daemon *daemon)
+{
+	int ms = daemon->audit ? audit_timeout(daemon->audit) : -1;
+
+	return ms < 0 ? UINT64_MAX : clock_now_ns() + (uint64_t)ms * 1000000;
+}
+
 /* ---- what operators do ---- */
 
 void daemon_audit_config(struct daemon *daemon, const char *changed)

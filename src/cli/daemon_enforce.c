@@ -109,6 +109,13 @@ int daemon_enforce_turn(struct daemon *daemon, uint64_t now_ns, struct error *er
 	return r ? error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r)) : 0;
 }
 
+uint64_t daemon_enforce_due(const struct daemon *daemon)
+{
+	if (daemon->armed)
+		return enforcer_due(&daemon->enforcer);
+	return daemon->kept ? daemon->kept_ns + LOOK_NS : UINT64_MAX;
+}
+
 int daemon_enforce_reload(struct daemon *daemon, const char *path, struct error *err)
 {
 	int r;

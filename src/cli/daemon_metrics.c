@@ -133,6 +133,11 @@ static int write_file(struct daemon *daemon, struct error *err)
 	return metrics_write_file(daemon->config->textfile, text, size, err);
 }
 
+uint64_t daemon_metrics_due(const struct daemon *daemon)
+{
+	return *daemon->config->textfile ? daemon->metrics->next_ns : UINT64_MAX;
+}
+
 /* A file that cannot be written is said once, and again when it can. */
 void daemon_metrics_turn(struct daemon *daemon)
 {

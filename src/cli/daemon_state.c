@@ -99,6 +99,13 @@ void daemon_state_turn(struct daemon *daemon, uint64_t now_ns)
 		save_or_tell(daemon);
 }
 
+uint64_t daemon_state_due(const struct daemon *daemon)
+{
+	uint64_t every_ns = daemon->state->stirred ? STIRRED_NS : daemon->config->save_interval;
+
+	return daemon->live ? daemon->state->saved_ns + every_ns : UINT64_MAX;
+}
+
 void daemon_state_stop(struct daemon *daemon)
 {
 	if (daemon->live)

@@ -350,8 +350,10 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 	if (assigned->revision == vm->revision)
 		return 0;
 	r = give_rules(enforcer, assigned, vm, &what);
-	if (r == -EAGAIN)
+	if (r == -EAGAIN) {
+		enforcer->waits = true;
 		return 0; /* with the next turn */
+	}
 	assigned->revision = vm->revision;
 	if (!r)
 		return 0;
@@ -417,6 +419,7 @@ int enforcer_turn(struct enforcer *enforcer, const struct model *model, struct e
 		enforcer->ended = false;
 		forget_ended(enforcer, model);
 	}
+	enforcer->waits = false;
 	for (size_t i = 0; i < model_vm_count(model) && !r; i++)
 		if (model_vm(model, i)->alive && model_vm(model, i)->known)
 			r = assign(enforcer, model_vm(model, i), err);

@@ -73,6 +73,7 @@ struct enforcer {
 	size_t n_found;
 	uint64_t looked_ns;  /* for frozen VMs */
 	bool proving;        /* what comes is the proof's */
+	bool waits;          /* some VM does not have its rules yet */
 	bool froze;          /* some VM may just have been frozen */
 	bool swept;          /* what an earlier tool left was looked through */
 	bool ended;          /* some VM has */
@@ -140,5 +141,9 @@ void enforcer_on_finding(struct enforcer *enforcer, const struct finding *findin
 /* VMMs that the kernel half has stopped go on, without their vCPUs; and what the policies say about
  * findings is done, and told. */
 int enforcer_react(struct enforcer *enforcer, struct live *live, const struct model *model);
+
+/* By when enforcer_turn() and enforcer_react() have to be called again, though nothing comes:
+ * CLOCK_MONOTONIC, ns. */
+uint64_t enforcer_due(const struct enforcer *enforcer);
 
 #endif

@@ -143,6 +143,11 @@ void enforcer_on_finding(struct enforcer *enforcer, const struct finding *findin
 	found->npages = finding->ranges[0].npages;
 }
 
+uint64_t enforcer_due(const struct enforcer *enforcer)
+{
+	return enforcer->waits || enforcer->n_found ? 0 : enforcer->looked_ns + LOOK_NS;
+}
+
 int enforcer_react(struct enforcer *enforcer, struct live *live, const struct model *model)
 {
 	uint64_t now = clock_now_ns();

@@ -42,6 +42,9 @@ struct reader {
 	 * is enough, or a negative errno, with err filled.
 	 */
 	int (*turn)(void *context, const struct model *model, struct error *err);
+	/* Live: by when turn() has to be called again, though nothing comes: CLOCK_MONOTONIC, ns;
+	 * UINT64_MAX: never. NULL: all the time. */
+	uint64_t (*due)(void *context);
 	/* Before the first event; both are there until finish(). May be NULL. */
 	void (*watch)(void *context, const struct model *model, const struct style *style);
 	/* After watch(), where detectors run; they are there until finish(). May be NULL. */
@@ -64,7 +67,7 @@ struct reader {
 	void *context;
 	const struct settings *settings; /* detectors'; NULL: as session_settings() has them */
 	size_t max_ended; /* VMs that ended and are kept; 0: as many as the model does by itself */
-	bool count_runs;     /* live: the kernel times the programs' runs, see live_hooks() */
+	bool count_runs;  /* live: the kernel times the programs' runs, see live_hooks() */
 	bool wants_resident; /* live: looks for memory that is there twice, now and then */
 	bool hook_now; /* live: hooks all at once: a VM comes that has to be seen from birth */
 	bool at_once;  /* socket: what the daemon knows is all that is asked for, where no duration

@@ -16,6 +16,7 @@
 
 #define POLL_MS       50            /* how long a record may wait on the ring for company */
 #define COLLECT_NS    1000000000ull /* how often the kernel's counts are read */
+#define QUIET_NS      250000000ull  /* so long nothing was to be done, and we may sleep longer */
 #define WAIT_MS       250 /* how long KVM may be there unnoticed, where the kernel does not say so */
 #define READING_NS    20000000ull /* the least time between two readings of host planes */
 #define READING_SHARE 10          /* and so many times what the last ones took */
@@ -31,6 +32,7 @@ struct loop {
 	struct child child;
 	int signals, epoll;
 	uint64_t end_ns, collect_ns, reading_ns, resident_ns;
+	uint64_t stirred_ns; /* when something came that wakes us, other than time */
 	bool stop, resync;
 };
 
@@ -172,26 +174,68 @@ static int read_resident(struct loop *loop)
 	return 0;
 }
 
-/* How long to wait for events: until the next look at the ring, or the end. */
-static int timeout_ms(const struct loop *loop)
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-	uint64_t now = clock_now_ns();
+	return a < b ? a : b;
+}
+
+/* Until when there is nothing to do but what wakes us: in the past while that is not so. */
+static uint64_t idle_until(const struct loop *loop, uint64_t now)
+{
+	const struct reader *reader = loop->session->reader;
+	uint64_t until = loop->collect_ns + COLLECT_NS;
+
+	if (loop->resync || now - loop->stirred_ns < QUIET_NS)
+		return 0;
+	if (model_next_reading(loop->session->model, 0, false)) /* it could not be read yet */
+		until = earlier(until, loop->reading_ns);
+	if (reader->turn)
+		until = earlier(until, reader->due ? reader->due(reader->context) : 0);
+	return until;
+}
+
+/* How long to wait for events: until the next look at the ring or, where all is quiet, until
+ * something is due; or the end. Negative: an errno. */
+static int timeout_ms(struct loop *loop)
+{
+	uint64_t now = clock_now_ns(), until = now + POLL_MS * 1000000ull, idle;
+	int r;
 
 	if (now >= loop->end_ns)
 		return 0;
-	if (loop->end_ns - now < POLL_MS * 1000000ull)
-		return (int)((loop->end_ns - now) / 1000000) + 1;
-	return POLL_MS;
+	idle = idle_until(loop, now);
+	if (idle > until) {
+		r = live_rest(loop->live, session_take, loop->session);
+		if (r < 0)
+			return r;
+		until = r ? idle : until;
+	}
+	until = earlier(until, loop->end_ns);
+	return until > now ? (int)((until - now) / 1000000) + 1 : 0;
+}
+
+static int wait_for_events(struct loop *loop)
+{
+	int ms = timeout_ms(loop), n;
+	struct epoll_event event;
+
+	if (ms < 0)
+		return ms;
+	n = epoll_wait(loop->epoll, &event, 1, ms);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	if (n)
+		loop->stirred_ns = clock_now_ns();
+	return 0;
 }
 
 static int turn(struct loop *loop)
 {
-	struct epoll_event event;
+	int r = wait_for_events(loop);
 	bool again;
-	int r;
 
-	if (epoll_wait(loop->epoll, &event, 1, timeout_ms(loop)) < 0 && errno != EINTR)
-		return -errno;
+	if (r)
+		return r;
 	take_signals(loop);
 	r = live_poll(loop->live, 0, session_take, loop->session);
 	if (!r && clock_now_ns() - loop->collect_ns >= COLLECT_NS)

@@ -25,6 +25,11 @@ void notify_turn(struct notify *notify, uint64_t now_ns)
 	sd_notify(0, "WATCHDOG=1");
 }
 
+uint64_t notify_due(const struct notify *notify)
+{
+	return notify->watchdog_ns ? notify->told_ns + notify->watchdog_ns : UINT64_MAX;
+}
+
 void notify_status(struct notify *notify, const char *format, ...)
 {
 	char status[sizeof(notify->status)];

@@ -20,6 +20,9 @@ void notify_init(struct notify *notify);
 /* The capture loop has turned: a sign of life, if it is time for one. */
 void notify_turn(struct notify *notify, uint64_t now_ns);
 
+/* When it is time for the next one; UINT64_MAX: never. */
+uint64_t notify_due(const struct notify *notify);
+
 /* A line for `systemctl status`; told when it is not what was told last. */
 void notify_status(struct notify *notify, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -18,7 +18,7 @@ cp -r "$here/../guest/scripts" "$job/scripts"
 echo "$1" >"$job/kind"
 bpftool=$(command -v bpftool || echo /usr/sbin/bpftool)
 "$here/bundle.sh" "$job/root" "$build/kvm-encstat" "$build/tests/guest" "$build/tests/verdict" \
-	"$build/tests/counted" "$bpftool"
+	"$build/tests/counted" "$build/tests/rest" "$bpftool"
 if "$here/boot.sh" "$1" "$job" 3600 >"$job/boot.log" 2>&1; then
 	pass "lab $1: booted and ran"
 	for part in "$here"/verify*.sh; do

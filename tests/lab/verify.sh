@@ -151,6 +151,16 @@ equal "$(name "late: what was not is unknown")" "$(jq '([.memslots[][1]] | add) 
 	"$(jq .pages.unknown "$out/late.out")"
 replayed late map --json
 
+# ---- at rest: a guest that came then is seen whole ----
+
+truth=$(cat "$out/asleep.truth")
+status asleep 0
+check_map asleep asleep 1 "$truth"
+"$encstat" replay "$out/asleep.ke" events --json >"$out/asleep.out" 2>/dev/null
+equal "$(name "asleep: as many events as conversions")" "$(jq .accepted <<<"$truth")" "$(kinds asleep converted)"
+equal "$(name "asleep: each number of the sequence was seen")" true \
+	"$("$encstat" replay "$out/asleep.ke" list --all --json 2>/dev/null | jq '.sent == .records')"
+
 # ---- the whole host: answers that were given before their hook was there are found all the same ----
 
 for run in host host--no-trampolines; do
@@ -176,6 +186,7 @@ equal "$(name "killed: what was written can be read")" '[[4096,2],[4100,12]]' "$
 matches "$(name "killed: and is marked incomplete")" "$(cat "$out/killed.replay.err")" 'not closed'
 equal "$(name "verdicts are the same in the kernel and in the C half")" 0 "$(cat "$out/verdict.status")"
 equal "$(name "what is counted as shared is what an oracle counts")" 0 "$(cat "$out/counted.status")"
+equal "$(name "a record wakes a reader that sleeps, and never is one missed")" 0 "$(cat "$out/rest.status")"
 equal "$(name "killed: nothing stays in the kernel")" 0 "$(cat "$out/left-behind")"
 equal "$(name "killed: where programs do show while it runs")" 1 "$(cat "$out/while-it-runs")"
 
