@@ -5,11 +5,14 @@
 #define BENCH_BENCH_H
 
 #include <errno.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -38,6 +41,16 @@ static inline double median(double *values, size_t n)
 {
 	qsort(values, n, sizeof(*values), compare_doubles);
 	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+/* bpftrace wants these; mounted where only this process and its children see it. */
+static inline void mount_tracing(void)
+{
+	must(!unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
+		"a mount namespace");
+	mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
+	if (access("/sys/kernel/tracing/events", F_OK))
+		must(!mount("none", "/sys/kernel/tracing", "tracefs", 0, NULL), "mounting tracefs");
 }
 
 /* How often programs ran and how long in all, while BPF_ENABLE_STATS is on. */

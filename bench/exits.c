@@ -51,16 +51,6 @@ struct watcher {
 
 /* ---- processes ---- */
 
-/* bpftrace wants these; mounted where only this process and its children see it. */
-static void mount_tracing(void)
-{
-	must(!unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
-		"a mount namespace");
-	mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
-	if (access("/sys/kernel/tracing/events", F_OK))
-		must(!mount("none", "/sys/kernel/tracing", "tracefs", 0, NULL), "mounting tracefs");
-}
-
 static pid_t start(const char *const argv[])
 {
 	pid_t pid;

@@ -268,6 +268,7 @@ int main(int argc, char **argv)
 	pid_t pids[3];
 
 	must(argc >= 3 && seconds, "idle ENCSTAT DIRECTORY [SECONDS]");
+	mount_tracing();
 	start_vms();
 	pids[0] = start_daemon(argv[1], argv[2]);
 	pids[1] = start_looker();

@@ -121,11 +121,12 @@ if [ "$(id -u)" -eq 0 ] && [ -w /dev/kvm ]; then
 	part "$b/bench/conversion"
 	part load
 	part "$b/bench/inventory" "$b/tests/guest" "$work"
+	part "$b/bench/idle" "$encstat" "$work"
 	part "$b/bench/calls"
 	part "$b/bench/start" top.start "$encstat" top --direct
 	part "$b/tests/verdict" --time
 else
-	printf 'bench: no root or no /dev/kvm: exits, conversion, load, inventory, calls and verdict are left out\n' >&2
+	printf 'bench: no root or no /dev/kvm: exits, conversion, load, inventory, idle, calls and verdict are left out\n' >&2
 fi
 lab_part 6.12 calls lab_calls 100000
 lab_part sw-protected attributes
@@ -148,6 +149,8 @@ inventory.time 50 below first inventory, 1000 VMs of 32 memslots, in one process
 inventory.lost 0 at-most the same: records lost
 inventory_processes.time 50 below first inventory, 1000 VMs of 32 memslots, a process each
 inventory_processes.lost 0 at-most the same: records lost
+idle.cpu 0.3 below the daemon beside 200 VMs that wait: of one core
+idle.resident 30720 below the same: resident
 calls.more_than_empty 30 below hooks on ioctls, any other ioctl: more than empty programs
 verdict.one_place 400 below verdict in the kernel, 64 rules and 256 ranges, 4 rules at that place (BPF test runs: synthetic)
 verdict.random_p99 400 below the same, 1000 requests of up to 2 MiB anywhere: one in a hundred takes longer
