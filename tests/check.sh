@@ -3,7 +3,7 @@
 #
 # All tests, after `make check` has built everything; ends with `N passed, N failed`.
 #
-#   check.sh [PART...]   unit, mutation, fuzz, layers, cli, completions, golden, pictures, report, top, socket, service, metrics, native, packages, audit, lab, qemu, gate, enforce, systemd, daemon; all of them if none is named
+#   check.sh [PART...]   unit, mutation, fuzz, layers, cli, completions, golden, pictures, report, top, socket, service, metrics, native, packages, audit, disks, lab, qemu, gate, enforce, systemd, daemon; all of them if none is named
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.." || exit 1
@@ -69,7 +69,7 @@ enforce() {
 	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 1500 tests/lab/enforce.sh {} >build/enforce-{}.log 2>&1; cat build/enforce-{}.log"
 }
 
-for part in ${*:-unit mutation fuzz layers cli completions golden pictures report top socket service metrics native packages audit lab qemu gate enforce systemd daemon}; do
+for part in ${*:-unit mutation fuzz layers cli completions golden pictures report top socket service metrics native packages audit disks lab qemu gate enforce systemd daemon}; do
 	printf '\n-- %s\n' "$part"
 	case $part in
 	unit) unit ;;
@@ -80,7 +80,7 @@ for part in ${*:-unit mutation fuzz layers cli completions golden pictures repor
 	enforce) enforce ;;
 	systemd) tests/lab/systemd.sh ;;
 	daemon) tests/lab/daemon.sh 6.12 ;;
-	mutation | layers | cli | completions | golden | pictures | report | top | socket | service | metrics | native | packages | audit) tests/$part.sh ;;
+	mutation | layers | cli | completions | golden | pictures | report | top | socket | service | metrics | native | packages | audit | disks) tests/$part.sh ;;
 	*) fail "there is a part $part" ;;
 	esac
 done

@@ -79,6 +79,8 @@ static void save_or_tell(struct daemon *daemon)
 	daemon->state->stirred = false;
 	if (r && !daemon->state->trouble)
 		log_line(LOG_WARNING, "%s: a next life may know less of what was", err.text);
+	if (!r && daemon->state->trouble)
+		log_line(LOG_NOTICE, "the state is saved again");
 	daemon->state->trouble = r != 0;
 }
 
