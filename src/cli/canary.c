@@ -222,6 +222,7 @@ enum canary_result canary_start(struct canary *ret, enum canary_kind kind, int t
 	char byte;
 	pid_t pid;
 
+	*ret = (struct canary){};
 	if (pipe2(ready, O_CLOEXEC))
 		return CANARY_FAILED;
 	if (pipe2(go, O_CLOEXEC)) {
@@ -231,6 +232,7 @@ enum canary_result canary_start(struct canary *ret, enum canary_kind kind, int t
 	pid = fork();
 	if (!pid)
 		be_guest(kind, ready, go);
+	ret->pid = pid;
 	close(ready[1]);
 	close(go[0]);
 	done.fd = ready[0];

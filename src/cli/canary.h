@@ -52,7 +52,7 @@ enum canary_result canary_run(enum canary_kind kind, int timeout_ms);
  * guest has done what it does, CANARY_DONE then being what there is to end; else nothing is left to
  * be ended. */
 struct canary {
-	pid_t pid;
+	pid_t pid;     /* in any case; not above 0: there was no process */
 	int ready, go; /* our ends of pipes */
 };
 enum canary_result canary_start(struct canary *ret, enum canary_kind kind, int timeout_ms);

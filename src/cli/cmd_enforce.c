@@ -100,10 +100,8 @@ static int on_event(void *context, const struct style *style, const struct event
 	struct enforce *enforce = context;
 	struct enforcer *enforcer = &enforce->enforcer;
 
-	if (enforcer->proving) {
-		enforcer_watch_proof(enforcer, event);
-		return 0;
-	}
+	if (enforcer_watch_proof(enforcer, event))
+		return READER_NOBODYS;
 	enforcer->ended |= event->kind == EVENT_VM_END;
 	if (event->kind != EVENT_VERDICT)
 		return 0;

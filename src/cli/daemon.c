@@ -17,7 +17,7 @@
 int daemon_event(struct daemon *daemon, const struct event *event)
 {
 	if (daemon_enforce_event(daemon, event))
-		return 0; /* our own guest's */
+		return READER_NOBODYS; /* our own guest's */
 	daemon_state_event(daemon, event);
 	daemon_audit_event(daemon, event);
 	daemon_socket_event(daemon->socket, event);

@@ -69,10 +69,8 @@ bool daemon_enforce_event(struct daemon *daemon, const struct event *event)
 {
 	struct enforcer *enforcer = &daemon->enforcer;
 
-	if (enforcer->proving) {
-		enforcer_watch_proof(enforcer, event);
+	if (enforcer_watch_proof(enforcer, event))
 		return true;
-	}
 	enforcer->ended |= event->kind == EVENT_VM_END;
 	enforcer->froze |= event->kind == EVENT_VERDICT && event->judgement->action == KES_FREEZE;
 	return false;

@@ -48,9 +48,11 @@ struct found {
 };
 #define FOUND_MAX 64
 
-/* What the proof's guest did, as it was seen. */
+/* What the proof's guests did, as it was seen. */
+#define PROOF_RUNS 5 /* of the first: a busy host may leave no room on the ring for what it did */
 struct proof {
-	char comm[16]; /* the tool's own */
+	uint32_t guests[PROOF_RUNS + 1]; /* processes */
+	size_t n_guests;
 	uint64_t refused, passed, slipped;
 };
 
@@ -72,7 +74,7 @@ struct enforcer {
 	struct found found[FOUND_MAX];
 	size_t n_found;
 	uint64_t looked_ns;  /* for frozen VMs */
-	bool proving;        /* what comes is the proof's */
+	bool proving;        /* what comes may be the proof's */
 	bool waits;          /* some VM does not have its rules yet */
 	bool froze;          /* some VM may just have been frozen */
 	bool swept;          /* what an earlier tool left was looked through */
@@ -127,11 +129,12 @@ int enforcer_inherit(struct enforcer *enforcer, struct error *err);
 /* ---- enforcer_proof.c ---- */
 
 /* The tool's own guest is refused what it should be, and nothing else, at each level that is
- * attached. pump() takes in what has come; while `proving` is set the events are for
- * enforcer_watch_proof(). */
+ * attached. pump() takes in what has come, of others, too, each of which is for
+ * enforcer_watch_proof() first. */
 int enforcer_prove(
 	struct enforcer *enforcer, int (*pump)(void *), void *session, struct error *err);
-void enforcer_watch_proof(struct enforcer *enforcer, const struct event *event);
+/* Whether the event is of a guest of the proof, and so no operator's: it is dealt with. */
+bool enforcer_watch_proof(struct enforcer *enforcer, const struct event *event);
 
 /* ---- enforcer_react.c ---- */
 

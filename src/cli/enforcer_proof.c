@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "base/cleanup.h"
 #include "cli/canary.h"
@@ -13,7 +12,6 @@
 
 #define PROOF_MS    10000
 #define PROOF_TRIES 100 /* looks at the ring, after the guest has ended */
-#define PROOF_RUNS  5 /* of the guest: a busy host may leave no room on the ring for what it did */
 
 /* What the guest of hypercalls converts (see canary.c): the pages that are refused once, and six
  * more times others. */
@@ -43,19 +41,35 @@ static int begin(struct enforcer *enforcer, struct error *err)
 
 /* ---- level 2: seven hypercalls, of which one is refused ---- */
 
-void enforcer_watch_proof(struct enforcer *enforcer, const struct event *event)
+static bool is_ours(const struct proof *proof, const struct vm *vm)
+{
+	bool ours = false;
+
+	for (size_t i = 0; i < proof->n_guests && vm; i++)
+		ours |= vm->pid == proof->guests[i];
+	return ours;
+}
+
+static void note_guest(struct proof *proof, const struct canary *canary)
+{
+	if (canary->pid > 0 && proof->n_guests < ARRAY_SIZE(proof->guests))
+		proof->guests[proof->n_guests++] = (uint32_t)canary->pid;
+}
+
+bool enforcer_watch_proof(struct enforcer *enforcer, const struct event *event)
 {
 	struct proof *proof = &enforcer->proof;
 	bool about = event->gpa >> 12 == CANARY_DENIED_GFN && event->npages == CANARY_DENIED_PAGES;
 
-	if (!event->vm || strcmp(event->vm->comm, proof->comm))
-		return;
+	if (!enforcer->proving || !is_ours(proof, event->vm))
+		return false;
 	if (event->kind == EVENT_VERDICT)
 		proof->refused += about && event->judgement->action == KES_DENY;
 	else if (event->kind == EVENT_CONVERTED && about)
 		proof->slipped++;
 	else if (event->kind == EVENT_CONVERTED)
 		proof->passed++;
+	return true;
 }
 
 static bool is_proved(const struct proof *proof)
@@ -76,8 +90,13 @@ static int run_calls(
 {
 	int r = 0;
 
+	struct canary canary;
+
 	proof->refused = proof->passed = proof->slipped = 0;
-	*ret_result = canary_run(CANARY_CALLS, PROOF_MS);
+	*ret_result = canary_start(&canary, CANARY_CALLS, PROOF_MS);
+	note_guest(proof, &canary);
+	if (*ret_result == CANARY_DONE)
+		*ret_result = canary_end(&canary);
 	for (int i = 0; i < PROOF_TRIES && !r && !is_proved(proof); i++)
 		r = pump(session);
 	return r;
@@ -91,7 +110,6 @@ static int prove_gate(
 	enum canary_result result;
 	int r, runs = 0;
 
-	prctl(PR_GET_NAME, proof->comm);
 	do {
 		r = run_calls(proof, pump, session, &result);
 	} while (!r && result == CANARY_DONE && is_short(proof) && ++runs < PROOF_RUNS);
@@ -139,6 +157,7 @@ static int prove_ioctls(struct enforcer *enforcer, struct error *err)
 	enum canary_result result = canary_start(&canary, CANARY_REFUSED, PROOF_MS);
 	int r = 0;
 
+	note_guest(&enforcer->proof, &canary);
 	if (result == CANARY_DONE) {
 		r = release_canary(enforcer, &canary);
 		result = canary_end(&canary);

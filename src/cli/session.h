@@ -16,8 +16,10 @@ struct json_object;
 struct live;
 struct live_options;
 
+#define READER_NOBODYS 1 /* a reader's event() is of the tool's own doing: no detector sees it */
+
 struct reader {
-	/* Called for each event; may be NULL. */
+	/* Called for each event; may be NULL. 0, READER_NOBODYS or a negative errno. */
 	int (*event)(void *context, const struct style *style, const struct event *event);
 	/* Called once, when the records ended. Returns 0 or a negative errno, with err filled. */
 	int (*finish)(void *context, const struct style *style, const struct model *model,
