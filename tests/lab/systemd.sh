@@ -2,12 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The service as a host has it: a whole Debian 12 with systemd on a lab kernel, our packages installed there by
-# dpkg (`make deb` has built them). tests/lab/systemd/run is what happens in there; here it is judged.
+# dpkg (`make deb` has built them), the gate as tests/lab/gate.sh has built it. tests/lab/systemd/run is what happens
+# in there; here it is judged.
+#
+#   systemd.sh 6.12 | sw-protected
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"
 build=${BUILD:-$here/../../build}
-kernel=6.12 job=$build/lab/systemd out=$build/lab/systemd/out
+kernel=$1 job=$build/lab/systemd-$1 out=$build/lab/systemd-$1/out
+module=$build/lab/gate-$kernel/kvm_encstat_gate.ko
+case $kernel in sw-protected) type=sw-protected ;; *) type=default ;; esac
+
+name() { printf 'systemd %s: %s' "$kernel" "$1"; }
 
 # make_system DIR: Debian 12, as small as it boots quickly under emulation
 make_system() {
@@ -30,14 +37,9 @@ make_system() {
 	done
 }
 
-# step_works STEP: it ended with status 0
-step_works() {
-	equal "systemd: $1" 0 "$(cat "$out/$1.status" 2>/dev/null || echo 'not come to')"
-}
-
 deb=$(ls "$build"/deb/kvm-encstat_*.deb 2>/dev/null)
-if [ ! -e "$deb" ]; then
-	fail 'systemd: the package is there' 'make deb builds it'
+if [ ! -e "$deb" ] || [ ! -e "$module" ]; then
+	fail "$(name 'the package and the module are there')" 'make deb, and tests/lab/gate.sh, build them'
 	exit 0
 fi
 rm -rf "$job"
@@ -47,24 +49,20 @@ system=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo "$job")")
 trap 'rm -rf "$system"' EXIT
 ln -s "$system" "$job/system"
 if ! make_system "$system"; then
-	fail 'systemd: there is a Debian to boot'
+	fail "$(name 'there is a Debian to boot')"
 	exit 0
 fi
-cp "$deb" "$here/systemd/run" "$build/tests/guest" "$job/"
+cp "$deb" "$module" "$build/tests/guest" "$here"/systemd/{run,wait,service,*.yaml,web1.guest} "$job/"
+"$here/systemd/guest.sh" $type >"$job/db1.guest"
 # How quick this machine is at emulating is not what is tested: where systemd has 90 s for a start, it has more here.
 append="systemd.unit=lab.target systemd.show_status=0 systemd.default_timeout_start_sec=600 ${LAB_APPEND-}"
 if ! LAB_CPUS=4 LAB_APPEND=$append \
-	"$here/boot.sh" $kernel "$job" 900 >"$job/boot.log" 2>&1; then
-	fail 'systemd: booted and ran' "$(cat "$job/boot.log" "$job/stderr")"
+	"$here/boot.sh" "$kernel" "$job" 900 >"$job/boot.log" 2>&1; then
+	fail "$(name 'booted and ran')" "$(cat "$job/boot.log" "$job/stderr")"
 	exit 0
 fi
-pass 'systemd: booted and ran'
-none 'systemd: the kernel has nothing to complain' \
+pass "$(name 'booted and ran')"
+none "$(name 'the kernel has nothing to complain')" \
 	"$(grep -E 'BUG|WARNING|Oops|RIP:|Call Trace|rcu.*stall|blocked for' "$out/dmesg" | head -n 5)"
-step_works install
-matches 'systemd: install makes the group' "$(cat "$out/group")" '^kvm-encstat:'
-equal 'systemd: install starts the service, which becomes ready, and its socket' 2 \
-	"$(grep -cE 'Active: active \((running|listening)\)' "$out/installed")"
-step_works reload
-step_works purge
-none 'systemd: purge leaves nothing' "$(grep -v /var/lib/dpkg "$out/left")"
+none "$(name 'nothing was waited for in vain')" "$(grep 'lab: in vain' "$out/dmesg")"
+. "$here/systemd/verify.sh"
