@@ -503,6 +503,48 @@ void pagemap_count(
 	node_count(&map->root, ROOT_SHIFT, gfn, end, counts);
 }
 
+/* [gfn, end) lies in the span of the node; shift is that of its entries. Looks at no entry behind
+ * the last one that has other states. */
+static uint64_t node_others(const struct node *node, unsigned int shift, uint64_t gfn, uint64_t end,
+	enum page_state state)
+{
+	unsigned int first = (gfn >> shift) % NODE_ENTRIES, nentries = NODE_ENTRIES, left;
+	uint64_t others = 0;
+
+	if (shift == ROOT_SHIFT)
+		nentries = ROOT_ENTRIES;
+	left = nentries - node->uniform[state];
+	for (unsigned int i = 0; i < first && left; i++)
+		left -= node->entry[i] != entry_of(state);
+	while (gfn < end && left) {
+		uint64_t stop = MIN(end, span_end(gfn, shift));
+		entry_t entry = node->entry[(gfn >> shift) % NODE_ENTRIES];
+		uint64_t counts[PAGE_STATES] = {};
+
+		left -= entry != entry_of(state);
+		if (is_uniform(entry))
+			counts[state_of(entry)] = stop - gfn;
+		else if (shift == LEAF_SHIFT)
+			leaf_count((const struct leaf *)entry, gfn % LEAF_FRAMES,
+				gfn % LEAF_FRAMES + (stop - gfn), counts);
+		else
+			counts[state] = stop - gfn -
+					node_others((const struct node *)entry, shift - NODE_SHIFT,
+						gfn, stop, state);
+		others += stop - gfn - counts[state];
+		gfn = stop;
+	}
+	return others;
+}
+
+uint64_t pagemap_others(
+	const struct pagemap *map, uint64_t gfn, uint64_t npages, enum page_state state)
+{
+	uint64_t end = gfn < PAGEMAP_FRAMES ? gfn + MIN(npages, PAGEMAP_FRAMES - gfn) : gfn;
+
+	return node_others(&map->root, ROOT_SHIFT, gfn, end, state);
+}
+
 uint64_t pagemap_total(const struct pagemap *map, enum page_state state)
 {
 	return map->frames[state];

@@ -58,6 +58,11 @@ uint64_t pagemap_run(
 void pagemap_count(
 	const struct pagemap *map, uint64_t gfn, uint64_t npages, uint64_t counts[PAGE_STATES]);
 
+/* How many frames of [gfn, gfn + npages) are not in a state: takes no time where all of them are.
+ * Frames beyond the map are not counted. */
+uint64_t pagemap_others(
+	const struct pagemap *map, uint64_t gfn, uint64_t npages, enum page_state state);
+
 /* How many frames of the whole map are in a state. Takes no time. */
 uint64_t pagemap_total(const struct pagemap *map, enum page_state state);
 

@@ -293,37 +293,34 @@ int vm_ranges(const struct vm *vm, enum plane plane, range_fn fn, void *context)
 	return r ? r : join_flush(&joiner);
 }
 
-/* Frames of [gfn, end) by state. */
-static void count_span(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t end,
-	uint64_t counts[PAGE_STATES])
-{
-	if (gfn >= end)
-		return;
-	if (vm->planes[plane])
-		pagemap_count(vm->planes[plane], gfn, end - gfn, counts);
-	else
-		counts[vm_initial_state(vm, plane)] += end - gfn;
-}
-
-/* The same frames as vm_ranges() has, but without looking at each run, and at what is outside of
- * the memslots: all frames there count, but for those in the initial state. */
+/* The same frames as vm_ranges() has, and not by looking at them: what is not in the initial state
+ * counts wherever it is, and what is outside of the memslots is next to nothing. */
 void vm_count(const struct vm *vm, enum plane plane, uint64_t ret_counts[PAGE_STATES])
 {
-	const struct pagemap *map = vm->planes[plane];
 	enum page_state initial = vm_initial_state(vm, plane);
-	uint64_t gfn = 0;
+	const struct pagemap *map = vm->planes[plane];
+	uint64_t gfn = 0, inside = 0, outside = 0;
 
 	memset(ret_counts, 0, PAGE_STATES * sizeof(*ret_counts));
 	for (size_t i = 0; i < vm->n_memslots; i++) {
 		const struct memslot *slot = &vm->memslots[i];
-		uint64_t end = slot->gfn + slot->npages;
+		uint64_t start = MAX(slot->gfn, gfn), end = MAX(slot->gfn + slot->npages, start);
 
-		count_span(vm, plane, MAX(slot->gfn, gfn), end, ret_counts);
-		gfn = MAX(end, gfn);
+		inside += end - start;
+		if (map)
+			outside += pagemap_others(map, gfn, start - gfn, initial);
+		gfn = end;
 	}
-	for (enum page_state state = 0; map && state < PAGE_STATES; state++)
-		if (state != initial)
+	ret_counts[initial] = inside;
+	if (!map)
+		return;
+	outside += pagemap_others(map, gfn, PAGEMAP_FRAMES - MIN(gfn, PAGEMAP_FRAMES), initial);
+	for (enum page_state state = 0; state < PAGE_STATES; state++)
+		if (state != initial) {
 			ret_counts[state] = pagemap_total(map, state);
+			ret_counts[initial] -= ret_counts[state];
+		}
+	ret_counts[initial] += outside;
 }
 
 uint64_t vm_count_range(const struct vm *vm, enum plane plane, uint64_t gfn, uint64_t npages,

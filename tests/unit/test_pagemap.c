@@ -133,6 +133,14 @@ static void window_check_count(const struct window *window, uint64_t span)
 	pagemap_count(window->map, window->base + at, n, counts);
 	check(!memcmp(counts, expected, sizeof(counts)),
 		"count of %" PRIu64 " frames from gfn %#" PRIx64, n, window->base + at);
+	for (int state = 0; state < PAGE_STATES; state++) {
+		uint64_t mine = expected[state] - (7 + (unsigned int)state);
+
+		check(pagemap_others(window->map, window->base + at, n, (enum page_state)state) ==
+				n - mine,
+			"others than %d of %" PRIu64 " frames from gfn %#" PRIx64, state, n,
+			window->base + at);
+	}
 }
 
 /* Every frame of the window, run by run, and that nothing outside changed. */
@@ -151,6 +159,12 @@ static void window_check_all(const struct window *window)
 	expected[window->initial] += PAGEMAP_FRAMES - window->nframes;
 	pagemap_count(window->map, 0, PAGEMAP_FRAMES, counts);
 	check(!memcmp(counts, expected, sizeof(counts)), "count of the whole map");
+	for (enum page_state s = 0; s < PAGE_STATES; s++) {
+		check(pagemap_total(window->map, s) == expected[s], "total of state %d", s);
+		check(pagemap_others(window->map, 0, PAGEMAP_FRAMES, s) ==
+				PAGEMAP_FRAMES - expected[s],
+			"others than %d in the whole map", s);
+	}
 	if (window->base)
 		check(pagemap_run(window->map, 0, window->base, &state) == window->base &&
 				state == window->initial,
@@ -345,6 +359,10 @@ static void test_bad_arguments(void **unused)
 	pagemap_count(map, PAGEMAP_FRAMES, 5, counts);
 	pagemap_count(map, UINT64_MAX, UINT64_MAX, counts);
 	pagemap_count(map, 100, 0, counts);
+	assert_int_equal(pagemap_others(map, 0, UINT64_MAX, PAGE_PRIVATE), 10);
+	assert_int_equal(pagemap_others(map, PAGEMAP_FRAMES, 5, PAGE_PRIVATE), 0);
+	assert_int_equal(pagemap_others(map, UINT64_MAX, UINT64_MAX, PAGE_PRIVATE), 0);
+	assert_int_equal(pagemap_others(map, 100, 0, PAGE_PRIVATE), 0);
 	assert_int_equal(counts[PAGE_SHARED] + counts[PAGE_PRIVATE], PAGEMAP_FRAMES);
 	assert_int_equal(counts[PAGE_UNKNOWN], 0);
 	assert_int_equal(pagemap_get(map, PAGEMAP_FRAMES), PAGE_UNKNOWN);
