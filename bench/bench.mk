@@ -50,6 +50,12 @@ $(B)/bench/metrics: bench/metrics.c bench/bench.h $(BENCH_TOOL)
 $(B)/bench/stage: tests/metrics/stage.c $(BENCH_TOOL)
 	$(BENCH_CC) $(LIBS) -o $@
 
+# A peer that is not installed, as that would start it.
+$(B)/bench/node-exporter:
+	$(Q)mkdir -p $(B)/bench/download && cd $(B)/bench/download && apt-get download -q prometheus-node-exporter && \
+		dpkg-deb -x prometheus-node-exporter_*.deb $(abspath $@) || \
+		echo 'bench: no node_exporter here: it is left out' >&2
+
 $(B)/bench/pagemap: bench/pagemap.c $(BENCH_MODEL) | bench-deps
 	$(BENCH_CC) $(LIBS) -lroaring -o $@
 
@@ -63,7 +69,7 @@ $(B)/bench/calls: bench/calls.c bench/bench.h $(B)/bench/calls.skel.h $(BENCH_TO
 $(B)/bench/attributes: bench/attributes.c bench/bench.h $(BENCH_TOOL)
 	$(BENCH_CC) $(LIBS) -o $@
 
-bench: all guest $(B)/tests/verdict $(BENCH_PROGRAMS)
+bench: all guest $(B)/tests/verdict $(BENCH_PROGRAMS) $(B)/bench/node-exporter
 	$(Q)bench/run.sh $(B)
 
 # The peers: what to measure against, and nothing that the tool itself needs.

@@ -135,6 +135,7 @@ part "$b/bench/findings"
 part "$b/bench/top"
 part "$b/bench/start" top.start_capture "$encstat" top --from tests/golden/two-vms.ke
 part "$b/bench/metrics"
+part bench/scrape.sh "$b"
 part "$b/bench/pagemap"
 
 # Figures with a target, in the order of the table; those without one follow.
@@ -172,6 +173,9 @@ top.draw_map_near 4 at-most the same from twice as near
 top.draw_map_diff 4 at-most both its planes
 top.memory 40 at-most what it has for them, without the model
 metrics.scrape 20 below metrics of 1,000 VMs, full, both planes: the text
+scrape.median 20 below the same scraped by HTTP: daemon, socket, exporter, client
+scrape.of_node 1 below the same, of node_exporter with that text as a file
+scrape_real.median 20 below scraped by HTTP: 1,000 real VMs
 findings.memory 262144 at-most all detectors, random single pages of 1 TiB for a minute: memory of that VM
 pagemap.random_4k.ratio_time 0.5 at-most page map, random pages: time, of CRoaring's
 pagemap.random_4k.ratio_memory 2 at-most page map, random pages: memory, of CRoaring's
