@@ -8,12 +8,13 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.." || exit 1
 . tests/lib.sh
-trap 'rm -f "$RESULTS"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 
 # The sanitized binary is what the tests of the commands run.
 export ASAN_OPTIONS=abort_on_error=0:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 export FUZZ_SECONDS=${FUZZ_SECONDS:-6}
-kernels=${LAB_KERNELS:-sw-protected 6.1 6.12} # the one with most to do first: two run at once
+kernels=${LAB_KERNELS:-sw-protected 6.1 6.12} # the one with most to do first
 
 # cmocka prints one line a test; each counts.
 unit() {
@@ -45,49 +46,97 @@ fuzz() {
 	done
 }
 
-# The first line that each kernel's tests print comes when the kernel is done.
-lab() {
-	# shellcheck disable=SC2086
-	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "tests/lab/run.sh {} >build/lab-{}.log 2>&1; cat build/lab-{}.log"
-}
-
-# Debian's QEMU as the VMM, in the same kernels.
-qemu() {
-	# shellcheck disable=SC2086
-	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 1500 tests/lab/qemu.sh {} >build/qemu-{}.log 2>&1; cat build/qemu-{}.log"
-}
-
-# The optional module, in the same kernels.
-gate() {
-	# shellcheck disable=SC2086
-	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 1500 tests/lab/gate.sh {} >build/gate-{}.log 2>&1; cat build/gate-{}.log"
-}
-
-# `enforce` with the module that the part before has built.
-enforce() {
-	# shellcheck disable=SC2086
-	printf '%s\n' $kernels | xargs -P 2 -I {} sh -c "timeout -k 5 1500 tests/lab/enforce.sh {} >build/enforce-{}.log 2>&1; cat build/enforce-{}.log"
-}
-
-# A whole system with the service, with that module, too.
-systemd() {
-	printf '%s\n' 6.12 | xargs -P 2 -I {} sh -c "timeout -k 5 1500 tests/lab/systemd.sh {} >build/systemd-{}.log 2>&1; cat build/systemd-{}.log"
-}
-
-for part in ${*:-unit mutation fuzz layers cli completions golden pictures report top socket service metrics native packages audit disks lab qemu gate enforce systemd daemon}; do
-	printf '\n-- %s\n' "$part"
-	case $part in
+# part PART [KERNEL]
+part() {
+	case $1 in
 	unit) unit ;;
 	fuzz) fuzz ;;
-	lab) lab ;;
-	qemu) qemu ;;
-	gate) gate ;;
-	enforce) enforce ;;
-	systemd) systemd ;;
-	daemon) tests/lab/daemon.sh 6.12 ;;
-	mutation | layers | cli | completions | golden | pictures | report | top | socket | service | metrics | native | packages | audit | disks) tests/$part.sh ;;
-	*) fail "there is a part $part" ;;
+	lab) tests/lab/run.sh "$2" ;;
+	qemu | gate | enforce | systemd | daemon) timeout -k 5 1500 tests/lab/"$1".sh "$2" ;;
+	*) tests/"$1".sh ;;
 	esac
+}
+
+# The whole plan: PART or PART:KERNEL, those that take longest first.
+plan() {
+	local kernel
+	echo "lab:${kernels%% *}"
+	echo packages
+	for kernel in $kernels; do
+		printf '%s\n' "gate:$kernel" "enforce:$kernel"
+	done
+	echo systemd:6.12
+	for kernel in $kernels; do
+		[ "$kernel" = "${kernels%% *}" ] || echo "lab:$kernel"
+		echo "qemu:$kernel"
+	done
+	printf '%s\n' daemon:6.12 cli native service disks fuzz audit unit socket mutation metrics golden report top \
+		layers completions pictures
+}
+
+# What has to come before: who needs what that has built; and what is about the VMs of this host keeps to itself.
+needs() { # PART or PART:KERNEL
+	case $1 in
+	enforce:*) echo "gate:${1#*:}" ;;
+	systemd:*) echo packages "gate:${1#*:}" ;;
+	native) echo cli ;;
+	service) echo cli native ;;
+	disks) echo cli native service ;;
+	esac
+}
+
+# timed PART or PART:KERNEL: all that it has to say at once, with how long it took and for how much of that it had a CPU
+timed() {
+	local log=$work/$1.log TIMEFORMAT='%0R s, %0U and %0S s of a CPU'
+	export RESULTS=$work/$1.results
+	: >"$RESULTS"
+	# shellcheck disable=SC2086 # one word or two
+	{ time part ${1/:/ } >"$log" 2>&1; } 2>"$work/$1.time"
+	[ -s "$RESULTS" ] || fail "$1: has tests" >>"$log"
+	{
+		flock 9
+		printf '\n-- %s: %s\n' "${1/:/ }" "$(cat "$work/$1.time")"
+		cat "$log"
+	} 9>"$work/lock"
+	: >"$work/$1.done"
+}
+
+is_ready() { # PART or PART:KERNEL
+	local need
+	for need in $(needs "$1"); do
+		case " ${wanted[*]} " in *" $need "*) [ -e "$work/$need.done" ] || return ;; esac
+	done
+}
+
+# start_one: the first that is ready; false if none is
+start_one() {
+	local i
+	for i in "${!pending[@]}"; do
+		is_ready "${pending[i]}" || continue
+		timed "${pending[i]}" &
+		unset "pending[i]"
+		return
+	done
+	return 1
+}
+
+known=" $(plan | sed 's/:.*//' | sort -u | xargs) "
+parts=${*:-$known}
+for part in $parts; do
+	case $known in *" $part "*) ;; *) fail "there is a part $part" ;; esac
 done
+wanted=()
+for part in $(plan); do
+	case " $parts " in *" ${part%:*} "*) wanted+=("$part") ;; esac
+done
+pending=("${wanted[@]}")
+while [ ${#pending[@]} -gt 0 ]; do
+	[ "$(jobs -rp | wc -l)" -lt "${CHECK_JOBS:-$(nproc)}" ] && start_one || wait -n
+done
+wait
+cat "$work"/*.results >>"$RESULTS" 2>/dev/null
 echo
 tally
+status=$?
+rm -f "$RESULTS"
+exit $status

@@ -189,6 +189,7 @@ equal 'service: with a socket of the service manager it starts' 0 $?
 for round in 1 2; do
 	timeout 20 "$encstat" list --socket "$work/inherited" >/dev/null 2>"$work/list.err"
 	answered=$?
+	[ $answered != 3 ] || answered=0 # of other VMs on this host not all may be known
 	equal "service: it answers there ($round)" 0 $answered
 done
 : >"$work/notified"

@@ -373,7 +373,7 @@ static void test_unread(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
 		end_close(&ends[i]);
 	turn(&w);
-	send_call(&other, INFO);
+	send_call(&other, "{\"method\":\"org.varlink.service.GetInfo\"}");
 	assert_string_equal(reply_string(&w, &other, "product"), "kvm-encstat");
 	end_close(&other);
 	world_close(&w);
