@@ -2,7 +2,7 @@
 # What it costs, beside its peers: `make bench` measures and prints a table. Missed targets do not fail.
 
 BENCH_PACKAGES := bpftrace libroaring-dev
-BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap inventory calls attributes findings state top start metrics stage idle)
+BENCH_PROGRAMS := $(addprefix $(B)/bench/,exits conversion capture pagemap inventory calls attributes findings state top start metrics stage idle flood beside)
 BENCH_FLAGS    := -Ibench
 BENCH_CC        = $(call say,CC,$@)mkdir -p $(@D) && $(CC) $(KES_CFLAGS) $(BENCH_FLAGS) $(CFLAGS) $< \
 	$(filter %.o,$^)
@@ -40,6 +40,12 @@ $(B)/bench/top: bench/top.c bench/bench.h $(BENCH_TOOL)
 $(B)/bench/start: bench/start.c bench/bench.h
 	$(BENCH_CC) -lutil -o $@
 
+$(B)/bench/beside: bench/beside.c bench/bench.h $(B)/bench/beside.skel.h $(BENCH_TOOL)
+	$(BENCH_CC) -pthread $(LIBS) -o $@
+
+$(B)/bench/flood: bench/flood.c bench/bench.h $(B)/bench/conversion.skel.h $(BENCH_BASE)
+	$(BENCH_CC) $(LIBS) -o $@
+
 $(B)/bench/idle: bench/idle.c bench/bench.h
 	$(BENCH_CC) $(LIBS) -o $@
 
@@ -69,7 +75,7 @@ $(B)/bench/calls: bench/calls.c bench/bench.h $(B)/bench/calls.skel.h $(BENCH_TO
 $(B)/bench/attributes: bench/attributes.c bench/bench.h $(BENCH_TOOL)
 	$(BENCH_CC) $(LIBS) -o $@
 
-bench: all guest $(B)/tests/verdict $(BENCH_PROGRAMS) $(B)/bench/node-exporter
+bench: all guest $(B)/tests/verdict $(B)/tests/clients $(BENCH_PROGRAMS) $(B)/bench/node-exporter
 	$(Q)bench/run.sh $(B)
 
 # The peers: what to measure against, and nothing that the tool itself needs.

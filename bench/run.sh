@@ -122,11 +122,13 @@ if [ "$(id -u)" -eq 0 ] && [ -w /dev/kvm ]; then
 	part load
 	part "$b/bench/inventory" "$b/tests/guest" "$work"
 	part "$b/bench/idle" "$encstat" "$work"
+	part bench/flood.sh "$b"
+	part "$b/bench/beside"
 	part "$b/bench/calls"
 	part "$b/bench/start" top.start "$encstat" top --direct
 	part "$b/tests/verdict" --time
 else
-	printf 'bench: no root or no /dev/kvm: exits, conversion, load, inventory, idle, calls and verdict are left out\n' >&2
+	printf 'bench: no root or no /dev/kvm: exits, conversion, load, inventory, idle, flood, beside, calls and verdict are left out\n' >&2
 fi
 lab_part 6.12 calls lab_calls 100000
 lab_part sw-protected attributes
@@ -152,6 +154,12 @@ inventory_processes.time 50 below first inventory, 1000 VMs of 32 memslots, a pr
 inventory_processes.lost 0 at-most the same: records lost
 idle.cpu 0.3 below the daemon beside 200 VMs that wait: of one core
 idle.resident 30720 below the same: resident
+flood.rate 99000 at-least one VM converts, 100,000 times a second (BPF test runs: synthetic)
+flood.lost 0 at-most the same: records lost
+flood.messages 50 below the same: messages in the journal
+crowd.rate 90000 at-least the same beside 500 clients, half of them hostile
+crowd.lost 0 at-most the same: records lost
+verdict.passed_beside_100k_ratio 1.1 at-most verdict about one VM beside such a flood by another, of that without (synthetic)
 calls.more_than_empty 30 below hooks on ioctls, any other ioctl: more than empty programs
 verdict.one_place 400 below verdict in the kernel, 64 rules and 256 ranges, 4 rules at that place (BPF test runs: synthetic)
 verdict.random_p99 400 below the same, 1000 requests of up to 2 MiB anywhere: one in a hundred takes longer
