@@ -173,6 +173,15 @@ other=$!
 { reload $other; wait $other; } 2>/dev/null
 equal 'service: reload, the pid of another: that one is told' 129 $?
 rm "$work/conf.d/30-new.yaml"
+
+# What it may have resident; with the sanitizer it has more than the least that can be said.
+printf 'daemon: {memory: 16M}\n' >"$work/conf.d/30-new.yaml"
+reload
+try 'service: memory: that it is short is said, with figures' said 'memory is short: [0-9.]+M are resident, of 16M: VMs that live take'
+printf 'daemon: {memory: 64G}\n' >"$work/conf.d/30-new.yaml"
+reload
+try 'service: memory: and that it is not any more' said 'memory is not short any more: [0-9.]+M are resident, of 64G'
+rm "$work/conf.d/30-new.yaml"
 finish
 equal 'service: SIGTERM ends it well' 0 $status
 matches 'service: and the service manager hears of it' "$(cat "$work/notified")" '^STOPPING=1'

@@ -136,6 +136,12 @@ const struct audit_kind_info audit_kinds[] = {
 		"A finding ended",
 		"There was no further case for some time, what was wrong is right again, or the "
 		"virtual machine ended: see KES_ENDED."},
+	[AUDIT_MEMORY] = {"memory", "e72f081c33c24ddca8b57efcf8a594a4", LOG_WARNING, false,
+		"kvm-encstat is short of memory, or is not any more",
+		"More memory is resident than it is to have (memory in the section daemon of "
+		"kvm-encstat.yaml(5)). VMs that ended are forgotten then, the oldest first, and "
+		"less may wait for clients. Maps of VMs that live are never cut: if it is those, "
+		"it needs more. The unit's MemoryMax= is where systemd ends it."},
 	[AUDIT_LOSS] = {"loss", "dbf4318633d04b62b8c39c9404ff37f6", LOG_WARNING, true,
 		"The kernel had to drop observations",
 		"More happened than could be taken in: what is missing is counted in KES_LOST, and "

@@ -115,6 +115,9 @@ int daemon_turn(struct daemon *daemon, struct error *err)
 	daemon_metrics_turn(daemon);
 	daemon_audit_turn(daemon);
 	daemon_state_turn(daemon, now);
+	r = daemon_memory_turn(daemon, now);
+	if (r)
+		return error_set(err, r, "forgetting VMs that ended: %s", strerror(-r));
 	tell_status(daemon);
 	r = drop_privileges(daemon, err);
 	if (!r && !daemon->notify.ready)
@@ -131,6 +134,7 @@ uint64_t daemon_due(const struct daemon *daemon)
 		daemon_metrics_due(daemon),
 		daemon_audit_due(daemon),
 		daemon_state_due(daemon),
+		daemon_memory_due(daemon),
 	};
 	uint64_t due = UINT64_MAX;
 

@@ -35,7 +35,11 @@ struct daemon {
 	struct daemon_metrics *metrics;
 	struct daemon_state *state;
 	struct enforcer enforcer;
-	bool armed;              /* what the policies deny is refused */
+	bool armed; /* what the policies deny is refused */
+	struct {
+		uint64_t resident, ended_bound, look_ns; /* bytes; when to look next */
+		bool is_short;
+	} memory;
 	struct audit *audit;     /* NULL: none is kept */
 	struct audit_who who;    /* asks for what is being done; pid 0: a signal, or nobody */
 	char audit_trouble[256]; /* that was said last */
@@ -76,6 +80,8 @@ void daemon_socket_finding(
 	struct daemon_socket *socket, const struct finding *finding, enum finding_phase phase);
 void daemon_socket_records(
 	struct daemon_socket *socket, const struct kes_record *records, size_t n);
+/* Memory is short, or is not any more. */
+void daemon_socket_set_short(struct daemon_socket *socket, bool is_short);
 /* Fills in how clients do. */
 void daemon_socket_metrics(const struct daemon_socket *socket, struct metrics_socket *ret);
 
@@ -139,6 +145,8 @@ void daemon_audit_armed(struct daemon *daemon);
 /* It could not be armed: daemon->unarmed says why. */
 void daemon_audit_unarmed(struct daemon *daemon);
 void daemon_audit_released(struct daemon *daemon, const char *why);
+/* Memory became short, or is not any more: figures. */
+void daemon_audit_memory(struct daemon *daemon, const char *figures);
 /* what: "freeze", "release", "baseline", "monitor", "enforce". */
 void daemon_audit_changed(
 	struct daemon *daemon, const char *what, const struct kes_vm_label *which);
@@ -158,6 +166,14 @@ void daemon_state_event(struct daemon *daemon, const struct event *event);
 void daemon_state_turn(struct daemon *daemon, uint64_t now_ns);
 uint64_t daemon_state_due(const struct daemon *daemon);
 void daemon_state_stop(struct daemon *daemon);
+
+/* ---- daemon_memory.c ---- */
+
+/* Looks at it, and makes room if it has to. */
+int daemon_memory_turn(struct daemon *daemon, uint64_t now_ns);
+uint64_t daemon_memory_due(const struct daemon *daemon);
+/* The configuration has changed. */
+void daemon_memory_reload(struct daemon *daemon);
 
 /* ---- daemon_lock.c ---- */
 

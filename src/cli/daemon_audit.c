@@ -165,6 +165,13 @@ void daemon_audit_released(struct daemon *daemon, const char *why)
 			"nothing is refused any more: %s", why);
 }
 
+void daemon_audit_memory(struct daemon *daemon, const char *figures)
+{
+	if (daemon->audit)
+		audit_note(daemon->audit, AUDIT_MEMORY, NULL, NULL, 0, "memory is %s: %s",
+			daemon->memory.is_short ? "short" : "not short any more", figures);
+}
+
 /* Who enforces may be another kvm-encstat, which numbers VMs otherwise. */
 static const struct vm *same_vm(const struct daemon *daemon, const struct kes_vm_label *which)
 {

@@ -102,6 +102,7 @@ static int make_text(
 
 	tool_metrics_read(&tool, daemon->live, daemon->model);
 	tool.unarmed = daemon->unarmed.code;
+	tool.memory = daemon->config->memory;
 	if (daemon->armed && !loaded_read(&enforced, daemon->enforcer.tables, &err)) {
 		loaded_add_missed(&enforced, daemon->enforcer.veto);
 		view.enforced = &enforced;

@@ -70,6 +70,7 @@ static int take_on(struct daemon *daemon, struct config **fresh, FILE *said, str
 	config_free(&daemon->config);
 	daemon->config = TAKE_PTR(*fresh);
 	daemon_metrics_reload(daemon);
+	daemon_memory_reload(daemon);
 	daemon_audit_reload(daemon, names);
 	tell_taken(daemon, changes, said);
 	return 0;

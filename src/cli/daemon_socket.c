@@ -44,11 +44,26 @@ static int write_metrics(void *context, bool plain, char **ret, size_t *ret_size
 	return daemon_metrics_write(context, plain, ret, ret_size);
 }
 
+static void add_memory(const struct daemon *daemon, struct json_object *status)
+{
+	json_object *memory = json_object_new_object();
+	size_t alive, ended;
+
+	model_memory(daemon->model, &alive, &ended);
+	json_add_u64(memory, "resident", daemon->memory.resident);
+	json_add_u64(memory, "most", daemon->config->memory);
+	json_add_u64(memory, "vms", alive);
+	json_add_u64(memory, "ended_vms", ended);
+	json_object_object_add(memory, "short", json_object_new_boolean(daemon->memory.is_short));
+	json_object_object_add(status, "memory", memory);
+}
+
 static void add_status(void *context, struct json_object *status)
 {
 	const struct daemon *daemon = context;
 
 	json_object_object_add(status, "watching", json_object_new_boolean(daemon->live != NULL));
+	add_memory(daemon, status);
 	json_object_object_add(status, "enforcing", json_object_new_boolean(daemon->armed));
 	json_object_object_add(status, "enforced_before", json_object_new_boolean(daemon->kept));
 	if (daemon->unarmed.code)
@@ -214,6 +229,12 @@ void daemon_socket_records(struct daemon_socket *socket, const struct kes_record
 {
 	if (socket && socket->server)
 		server_records(socket->server, records, n);
+}
+
+void daemon_socket_set_short(struct daemon_socket *socket, bool is_short)
+{
+	if (socket && socket->server)
+		server_set_short(socket->server, is_short);
 }
 
 void daemon_socket_metrics(const struct daemon_socket *socket, struct metrics_socket *ret)

@@ -38,7 +38,7 @@ enum config_audit_to {
 struct config {
 	/* daemon: */
 	char *socket, *group, *state_dir, *policy;
-	uint64_t ring_size, ended_vms, save_interval, enforce, keep;
+	uint64_t ring_size, ended_vms, memory, save_interval, enforce, keep;
 	/* audit: */
 	uint64_t audit_to, audit_mode, audit_interval, audit_spool, audit_rotate, audit_files,
 		audit_sync, audit_rate, audit_vm_burst, audit_vm_rate, audit_confirm;

@@ -18,6 +18,9 @@ const struct config_key config_keys[] = {
 		true, "how often that is written, beside at the end"},
 	{"daemon", "ended_vms", CONFIG_COUNT, AT(ended_vms), "256", 1, 65536, {}, false,
 		"how many VMs that ended are kept, with their last maps"},
+	{"daemon", "memory", CONFIG_BYTES, AT(memory), "384M", 16 * MIB, 1024 * 1024 * MIB, {}, true,
+		"what it may have resident; a quarter of it for VMs that ended. Maps of VMs that "
+		"live are not cut: see kvm-encstat-daemon(8)"},
 	{"daemon", "ring_size", CONFIG_BYTES, AT(ring_size), "2M", 4096, 1024 * MIB, {}, false,
 		"of the kernel's ring of records; a power of two of pages is used"},
 	{"daemon", "enforce", CONFIG_SWITCH, AT(enforce), "no", 0, 1, {}, false,

@@ -99,6 +99,7 @@ NUMBER_OF(tool, hooks, capturing ? all->view->tool->hooks[i] : NOTHING)
 NUMBER_OF(tool, capturing, capturing)
 NUMBER_OF(tool, start, start_s *SECOND_NS)
 NUMBER_OF(tool, cpu, cpu_ns)
+NUMBER_OF(tool, memory_limit, memory ? all->view->tool->memory : NOTHING)
 NUMBER_OF(tool, resident, resident ? all->view->tool->resident : NOTHING)
 
 /* ---- audit and socket ---- */
@@ -215,6 +216,10 @@ const struct family host_families[] = {
 		METRICS_HOST, {}, .of_host = cpu},
 	{"kvm_encstat_resident_memory_bytes", FAMILY_GAUGE, "bytes", "Its memory.", METRICS_HOST,
 		{}, .of_host = resident},
+	{"kvm_encstat_memory_limit_bytes", FAMILY_GAUGE, "bytes",
+		"What it is to have of it (memory in its configuration): above that, VMs that ended "
+		"are forgotten.",
+		METRICS_HOST, {}, .of_host = memory_limit},
 	{"kvm_encstat_audit_records", FAMILY_COUNTER, "", "Audit records that were made.",
 		METRICS_HOST, {}, .of_host = audit_told},
 	{"kvm_encstat_audit_delivered", FAMILY_COUNTER, "",

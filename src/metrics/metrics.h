@@ -75,6 +75,7 @@ struct metrics_tool {
 	size_t hooks[4];   /* by enum hook_state: absent, refused, standby, attached */
 	uint64_t cpu_ns;   /* of this process */
 	uint64_t resident; /* bytes; 0: not known */
+	uint64_t memory;   /* that it is to have; 0: nobody says so */
 };
 
 struct metrics_audit {

@@ -86,32 +86,73 @@ struct event model_event(enum event_kind kind, const struct vm *vm, const struct
 
 /* ---- VMs that ended ---- */
 
-/* Ended VMs are kept for their last map, but not without bound. */
-static int forget_ended(struct model *model, const struct kes_record *r)
+void model_memory(const struct model *model, size_t *ret_alive, size_t *ret_ended)
+{
+	*ret_alive = *ret_ended = 0;
+	for (size_t i = 0; i < model->n_vms; i++)
+		*(model->vms[i]->alive ? ret_alive : ret_ended) += vm_memory(model->vms[i]);
+}
+
+static size_t oldest_ended(const struct model *model)
 {
 	size_t oldest = model->n_vms;
-	struct event event;
-	int ret;
 
-	if (model->n_ended <= model->options.max_ended)
-		return 0;
 	for (size_t i = 0; i < model->n_vms; i++)
 		if (!model->vms[i]->alive &&
 			(oldest == model->n_vms ||
 				model->vms[i]->end_ns < model->vms[oldest]->end_ns))
 			oldest = i;
-	if (oldest == model->n_vms)
-		return 0;
-	event = model_event(EVENT_FORGOTTEN, model->vms[oldest], r);
-	ret = model_emit(model, &event);
-	model->totals.forgotten_lost += vm_lost(model->vms[oldest]);
-	vm_free(&model->vms[oldest]);
-	memmove(&model->vms[oldest], &model->vms[oldest + 1],
-		(model->n_vms - oldest - 1) * sizeof(struct vm *));
+	return oldest;
+}
+
+static int forget(struct model *model, size_t at, const struct kes_record *r)
+{
+	struct event event = model_event(EVENT_FORGOTTEN, model->vms[at], r);
+	int ret = model_emit(model, &event);
+
+	model->totals.forgotten_lost += vm_lost(model->vms[at]);
+	vm_free(&model->vms[at]);
+	memmove(&model->vms[at], &model->vms[at + 1],
+		(model->n_vms - at - 1) * sizeof(struct vm *));
 	model->n_vms--;
 	model->n_ended--;
 	model->totals.forgotten++;
 	return ret;
+}
+
+static bool has_too_many(const struct model *model)
+{
+	size_t alive, ended;
+
+	if (!model->n_ended || model->n_ended > model->options.max_ended)
+		return model->n_ended;
+	if (!model->options.max_ended_bytes)
+		return false;
+	model_memory(model, &alive, &ended);
+	return ended > model->options.max_ended_bytes;
+}
+
+/* Ended VMs are kept for their last map, but not without bound. */
+static int forget_ended(struct model *model, const struct kes_record *r)
+{
+	int ret = 0;
+
+	while (!ret && has_too_many(model)) {
+		size_t oldest = oldest_ended(model);
+
+		if (oldest == model->n_vms)
+			break;
+		ret = forget(model, oldest, r);
+	}
+	return ret;
+}
+
+int model_bound_ended(struct model *model, size_t bytes)
+{
+	const struct kes_record now = {.ts_ns = model->now_ns};
+
+	model->options.max_ended_bytes = bytes;
+	return forget_ended(model, &now);
 }
 
 /* ---- counters ---- */

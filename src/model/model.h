@@ -16,8 +16,9 @@ typedef int (*event_fn)(void *context, const struct event *event);
 
 struct model_options {
 	enum abi abi;
-	size_t max_ended;  /* VMs that ended and are still kept, the oldest go first; 0: 1024 */
-	event_fn on_event; /* may be NULL */
+	size_t max_ended; /* VMs that ended and are still kept, the oldest go first; 0: 1024 */
+	size_t max_ended_bytes; /* the same: what they take all together; 0: as much as it is */
+	event_fn on_event;      /* may be NULL */
 	void *context;
 };
 
@@ -46,11 +47,18 @@ uint64_t model_now(const struct model *model);
 /* VMs that ended and are kept, at the most. */
 size_t model_max_ended(const struct model *model);
 
+/* Forgets VMs that ended, the oldest first, until what is left of them takes no more than so many
+ * bytes, now and from now on; 0: as much as it is. What on_event returned. */
+int model_bound_ended(struct model *model, size_t bytes);
+
+/* Bytes that VMs take: those that live (*ret_alive), and those that ended. */
+void model_memory(const struct model *model, size_t *ret_alive, size_t *ret_ended);
+
 struct model_totals {
 	uint64_t records; /* taken in */
 	uint64_t lost;    /* records, of VMs and of the host together */
 	uint64_t host_lost[KES_CAUSE_MAX];
-	uint64_t forgotten;      /* ended VMs that max_ended pushed out */
+	uint64_t forgotten;      /* ended VMs for which there was no room any more */
 	uint64_t forgotten_lost; /* what they had lost */
 	struct ledger_totals ledger;
 };

@@ -13,7 +13,7 @@
 #define STATE_VERSION 1 /* up with any change of what is saved, or of what it means */
 
 _Static_assert(sizeof(struct model_totals) == 152 && sizeof(struct ledger_totals) == 80 &&
-		       sizeof(struct model) == 2296,
+		       sizeof(struct model) == 2304,
 	"a model has fields that its state may lack");
 
 /* ---- which bytes these are ---- */

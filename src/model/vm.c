@@ -89,6 +89,16 @@ void vm_free(struct vm **pointer)
 	*pointer = NULL;
 }
 
+size_t vm_memory(const struct vm *vm)
+{
+	size_t bytes = sizeof(*vm) + vm->disputes.size * sizeof(*vm->disputes.list) +
+		       vm->n_memslots * sizeof(*vm->memslots);
+
+	for (int i = 0; i < PLANES; i++)
+		bytes += vm->planes[i] ? pagemap_memory(vm->planes[i]) : 0;
+	return bytes;
+}
+
 /* ---- trust ---- */
 
 uint64_t vm_lost(const struct vm *vm)

@@ -136,6 +136,9 @@ struct vm {
 const char *plane_name(enum plane plane);
 const char *confidence_name(enum confidence confidence);
 
+/* Bytes that it takes here: nearly all of them are its maps'. */
+size_t vm_memory(const struct vm *vm);
+
 /* "default", "snp" ...; for a type newer than this program "type-N", in buffer. */
 const char *vm_type_name(uint32_t type, char buffer[16]);
 

@@ -211,7 +211,15 @@ static int finish(struct exchange *request, char **text, size_t size)
 	return client_send_text(request->client, TAKE_PTR(*text), SIZE_MAX);
 }
 
-/* Those who ask and do not read may not take all memory. */
+/* Those who ask and do not read may not take all memory; nor keep root from changing things. */
+static bool is_crowded(const struct exchange *request, const struct method *method)
+{
+	const struct server *server = request->client->server;
+
+	return method->access != ACCESS_CHANGE &&
+	       server->replies_bytes > (server->is_short ? REPLIES_SHORT : REPLIES_BYTES);
+}
+
 static int busy(struct exchange *request)
 {
 	request->error = "Busy";
@@ -226,7 +234,7 @@ static int run(struct exchange *request, const struct method *method)
 	size_t size;
 	int r;
 
-	if (request->client->server->replies_bytes > REPLIES_BYTES)
+	if (is_crowded(request, method))
 		return busy(request);
 	request->out = open_memstream(&text, &size);
 	if (!request->out)

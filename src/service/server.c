@@ -30,7 +30,7 @@ static size_t clients_of(const struct server *server, uid_t uid)
 /* Why there is no room; NULL: there is. */
 static const char *no_room(const struct server *server, const struct peer *peer)
 {
-	if (server->counts.clients >= CLIENTS_MAX)
+	if (server->counts.clients >= CLIENTS_MAX - (peer->uid ? CLIENTS_ROOT : 0))
 		return "there are as many clients as there may be";
 	if (peer->uid && clients_of(server, peer->uid) >= CLIENTS_USER)
 		return "there are as many clients of this user as there may be";
@@ -286,6 +286,11 @@ void server_free(struct server **ref)
 	free(server->path);
 	free(server);
 	*ref = NULL;
+}
+
+void server_set_short(struct server *server, bool is_short)
+{
+	server->is_short = is_short;
 }
 
 void server_counts(const struct server *server, struct server_counts *ret)

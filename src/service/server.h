@@ -8,6 +8,7 @@
 #define SERVICE_SERVER_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -83,6 +84,9 @@ void server_records(struct server *server, const struct kes_record *records, siz
 /* The same of what came of them, for those who asked for events. */
 void server_event(struct server *server, const struct event *event);
 void server_finding(struct server *server, const struct finding *finding, enum finding_phase phase);
+
+/* Memory is short, or is not any more: less may wait for clients meanwhile. */
+void server_set_short(struct server *server, bool is_short);
 
 /* For metrics. */
 struct server_counts {

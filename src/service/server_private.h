@@ -14,6 +14,7 @@
 
 #define CLIENTS_MAX  1024
 #define CLIENTS_USER 256 /* of one user, root excepted */
+#define CLIENTS_ROOT 32  /* of CLIENTS_MAX: for root alone */
 #define WATCHERS_MAX 32  /* that get events as JSON: each looks at each event */
 
 #define SECOND_NS 1000000000ull
@@ -26,6 +27,7 @@
 #define WATCH_BYTES     (1u << 20)   /* of events wait for a watcher */
 #define SNAPSHOTS_BYTES (128u << 20) /* of snapshots that are on their way, several ones */
 #define REPLIES_BYTES   (64u << 20)  /* of replies that nobody has read yet */
+#define REPLIES_SHORT   (4u << 20)   /* the same while memory is short */
 #define SNAPSHOT_NS     SECOND_NS    /* that it is kept for while nobody reads on */
 #define SINCE_BLOCKS    256          /* a snapshot is used for so long: it and what came since */
 #define SINCE_RECORDS   65536u
@@ -96,6 +98,7 @@ struct server {
 	size_t n_waiting;
 	struct snapshot snapshot;
 	size_t snapshots_bytes, replies_bytes;
+	bool is_short;                       /* memory is */
 	uint64_t events_second, events_left; /* which second, and how many it may have yet */
 };
 

@@ -226,7 +226,8 @@ static int have_snapshot(struct server *server, struct error *err)
 	subscribers_flush(server);
 	if (server->snapshot.chunk)
 		return 0;
-	if (server->snapshots_bytes > SNAPSHOTS_BYTES) {
+	/* at least one is always to be had */
+	if (server->snapshots_bytes > (server->is_short ? 0 : SNAPSHOTS_BYTES)) {
 		error_set(err, -EBUSY, "too many are reading what is known just now");
 		error_advise(err, "try again in some seconds");
 		return -EBUSY;

@@ -369,10 +369,43 @@ static void test_ended_vms_are_bounded(void **state)
 	model_totals(b.model, &totals);
 	assert_int_equal(model_vm_count(b.model), 2);
 	for (size_t i = 0; i < 2; i++)
-		assert_ptr_equal(model_find(b.model, model_vm(b.model, i)->id), model_vm(b.model, i));
+		assert_ptr_equal(
+			model_find(b.model, model_vm(b.model, i)->id), model_vm(b.model, i));
 	assert_null(model_find(b.model, 99999));
 	assert_int_equal(totals.forgotten, 98);
 	assert_int_equal(model_vm(b.model, 1)->id, 100);
+	model_free(&b.model);
+}
+
+/* Their maps are, too: the oldest go first, and VMs that live stay whatever they take. */
+static void test_ended_vms_are_bounded_in_bytes(void **state)
+{
+	size_t alive, ended, each;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	for (uint32_t vm = 1; vm <= 3; vm++) {
+		vm_new_record(&b, vm, KES_F_BORN, KES_VM_SNP);
+		convert(&b, vm, 1, 1, 0, 0);
+	}
+	model_memory(b.model, &alive, &ended);
+	assert_int_equal(ended, 0);
+	each = alive / 3;
+	assert_int_equal(vm_memory(model_vm(b.model, 0)), each);
+	apply(&b, record(&b, 2, KES_VM_END));
+	apply(&b, record(&b, 1, KES_VM_END));
+	assert_int_equal(model_bound_ended(b.model, 2 * each), 0);
+	assert_int_equal(model_vm_count(b.model), 3);
+	assert_int_equal(model_bound_ended(b.model, 2 * each - 1), 0);
+	assert_int_equal(model_vm_count(b.model), 2);
+	assert_null(model_find(b.model, 2));
+	assert_int_equal(b.events[b.n - 1].kind, EVENT_FORGOTTEN);
+	apply(&b, record(&b, 3, KES_VM_END)); /* it holds from then on */
+	assert_int_equal(model_vm_count(b.model), 1);
+	assert_non_null(model_find(b.model, 3));
+	assert_int_equal(model_bound_ended(b.model, 1), 0);
+	assert_int_equal(model_vm_count(b.model), 0);
 	model_free(&b.model);
 }
 
@@ -580,6 +613,7 @@ int main(void)
 		cmocka_unit_test(test_both_abis_decode),
 		cmocka_unit_test(test_abi_doubt_is_told_once),
 		cmocka_unit_test(test_ended_vms_are_bounded),
+		cmocka_unit_test(test_ended_vms_are_bounded_in_bytes),
 		cmocka_unit_test(test_forgotten_losses_count),
 		cmocka_unit_test(test_host_loss_counts_once),
 		cmocka_unit_test(test_counts_of_shared_processes),
