@@ -27,17 +27,6 @@ struct capture_reader {
 	char *metadata, *summary, *notice;
 };
 
-const char *capture_state_name(enum capture_state state)
-{
-	static const char *const names[] = {
-		[CAPTURE_COMPLETE] = "complete",
-		[CAPTURE_INCOMPLETE] = "incomplete",
-		[CAPTURE_DAMAGED] = "damaged",
-	};
-
-	return names[state];
-}
-
 static int no_memory(const struct capture_reader *r, struct error *err)
 {
 	return error_set(err, -ENOMEM, "reading %s: out of memory", r->stream.path);
@@ -282,9 +271,11 @@ int capture_reader_next(struct capture_reader *r, const struct kes_record **ret_
 
 const struct file_marks *capture_reader_marks(struct capture_reader *r)
 {
-	if (!r->looked && !r->is_stream &&
-		!file_marks_scan(&r->marks, r->stream.fd, r->first_offset))
-		r->looked = true;
+	if (!r->looked && !r->is_stream) {
+		r->looked = !file_marks_scan(&r->marks, r->stream.fd, r->first_offset);
+		if (!r->looked)
+			file_marks_free(&r->marks); /* else they were there twice, the next time */
+	}
 	return r->looked ? &r->marks : NULL;
 }
 

@@ -41,8 +41,6 @@ struct capture_info {
 	char problem[160]; /* the first thing that was wrong, for a person; empty if nothing was */
 };
 
-const char *capture_state_name(enum capture_state state);
-
 /* Opens and reads up to the first block. -EBADMSG: no capture; -EPROTONOSUPPORT: from a newer
  * version; -ENODATA: it ends before its first record could be. */
 int capture_reader_open(struct capture_reader **ret, const char *path, struct error *err);

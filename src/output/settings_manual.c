@@ -299,7 +299,9 @@ void settings_manual(FILE *out)
 	      ".\\\" SPDX-License-Identifier: GPL-2.0-only\n"
 	      ".\\\" Made by `kvm-encstat explain --manual settings`: change src/detect/, or\n"
 	      ".\\\" src/output/settings_manual.c, not this file.\n"
-	      ".TH KVM\\-ENCSTAT.YAML 5 \"\" \"kvm\\-encstat\" \"kvm\\-encstat manual\"\n",
+	      ".TH KVM\\-ENCSTAT.YAML 5 \"\" \"kvm\\-encstat\" \"kvm\\-encstat manual\"\n"
+	      /* else a table's row may be where a page of text ends, where there are pages */
+	      ".if n .pl 10000v\n",
 		out);
 	paragraphs(out, head, ARRAY_SIZE(head));
 	write_types(out);
