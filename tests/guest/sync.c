@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,9 +67,21 @@ void wait_microseconds(uint64_t microseconds)
 		;
 }
 
+/* With the folder it is to come in whoever would have made it has gone. */
+static bool can_come(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || slash == path)
+		return true;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+	return !access(folder, F_OK);
+}
+
 void wait_for_file(const char *path)
 {
-	while (access(path, F_OK))
+	while (access(path, F_OK) && can_come(path))
 		wait_microseconds(POLL_MICROSECONDS);
 }
 

@@ -24,6 +24,7 @@ void barrier_wait(struct barriers *barriers, unsigned barrier);
 void barriers_leave(struct barriers *barriers, const struct vcpu_script *script);
 
 void wait_microseconds(uint64_t microseconds);
+/* Until it is there, or its folder is not. */
 void wait_for_file(const char *path);
 int make_file(const char *path);
 
