@@ -67,6 +67,7 @@ static const struct paint dark[ROLES] = {
 	[ROLE_MAP_WARM3] = CELL(230, 3, 0),
 };
 
+/* Of the first 16 yellow, cyan and white are hard to read on a light ground: no letters are so. */
 static const struct paint light[ROLES] = {
 	[ROLE_TEXT] = {-1, -1, -1, -1, 0, 0},
 	[ROLE_DIM] = {245, -1, 8, -1, 0, 0},
@@ -88,19 +89,19 @@ static const struct paint light[ROLES] = {
 	[ROLE_PROMPT] = {16, 252, 0, 7, CELL_BOLD, CELL_BOLD},
 	[ROLE_MAP_NONE] = CELL(-1, -1, 0),
 	[ROLE_MAP_PRIVATE] = CELL(152, 4, 0),
-	[ROLE_MAP_SOME] = CELL(180, 3, 0),
-	[ROLE_MAP_MOST] = CELL(173, 3, 0),
+	[ROLE_MAP_SOME] = CELL(180, 1, 0),
+	[ROLE_MAP_MOST] = CELL(173, 1, 0),
 	[ROLE_MAP_SHARED] = CELL(166, 1, 0),
 	[ROLE_MAP_PART_PRIVATE] = CELL(146, 5, 0),
 	[ROLE_MAP_PART_SHARED] = CELL(138, 5, 0),
 	[ROLE_MAP_UNKNOWN] = CELL(245, 5, 0),
 	[ROLE_MAP_BOTH_PRIVATE] = CELL(254, 4, 0),
-	[ROLE_MAP_BOTH_MIXED] = CELL(187, 6, 0),
-	[ROLE_MAP_BOTH_SHARED] = CELL(180, 3, 0),
-	[ROLE_MAP_HOST_PRIVATE] = CELL(25, 6, CELL_BOLD),
+	[ROLE_MAP_BOTH_MIXED] = CELL(187, 5, 0),
+	[ROLE_MAP_BOTH_SHARED] = CELL(180, 5, 0),
+	[ROLE_MAP_HOST_PRIVATE] = CELL(25, 4, CELL_BOLD),
 	[ROLE_MAP_HOST_SHARED] = CELL(162, 1, CELL_BOLD),
 	[ROLE_MAP_DIFFER] = CELL(16, 1, CELL_BOLD),
-	[ROLE_MAP_SACRED] = CELL(141, 6, 0),
+	[ROLE_MAP_SACRED] = CELL(141, 5, 0),
 	[ROLE_MAP_BROKEN] = CELL(201, 1, CELL_BOLD | CELL_REVERSE),
 	[ROLE_MAP_CURSOR] = CELL(28, 2, CELL_REVERSE),
 	[ROLE_MAP_COOL] = CELL(110, 4, 0),

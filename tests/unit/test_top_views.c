@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Each view as it is drawn: from captures, at the sizes people have, and smaller ones. */
 #include "hostile_names.h"
+#include "top/theme.h"
 #include "top_bench.h"
 #include "verdict.h"
 
@@ -498,9 +499,26 @@ static void test_marks_do_not_pile_up(void **state)
 	cells_free(&cells);
 }
 
+/* Of the first 16 colours: letters that the ground of the terminal swallows are of none of them. */
+static void test_few_colours(void **state)
+{
+	(void)state;
+	for (int role = 0; role < ROLES; role++) {
+		int on_light = theme_look(THEME_LIGHT, 16, (enum role)role, ROLE_TEXT).fg;
+		int on_dark = theme_look(THEME_DARK, 16, (enum role)role, ROLE_TEXT).fg;
+		bool has_ground = theme_look(THEME_DARK, 16, ROLE_TEXT, (enum role)role).bg >= 0;
+
+		if (on_light == 3 || on_light == 6)
+			fail_msg("role %d is of colour %d on light", role, on_light);
+		if (!on_dark && !has_ground)
+			fail_msg("role %d is black on dark", role);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_few_colours),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_vm),
 		cmocka_unit_test(test_findings),
