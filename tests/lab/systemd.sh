@@ -3,7 +3,7 @@
 #
 # The service as a host has it: a whole Debian 12 with systemd on a lab kernel, our packages installed there by
 # dpkg (`make deb` has built them), the gate as tests/lab/gate.sh has built it. tests/lab/systemd/run is what happens
-# in there; here it is judged.
+# in there, tests/lab/systemd/again when it is booted once more; here it is judged.
 #
 #   systemd.sh 6.12 | sw-protected
 set -u
@@ -52,17 +52,22 @@ if ! make_system "$system"; then
 	fail "$(name 'there is a Debian to boot')"
 	exit 0
 fi
-cp "$deb" "$module" "$build/tests/guest" "$here"/systemd/{run,wait,service,*.yaml,web1.guest} "$job/"
+cp "$deb" "$module" "$build/tests/guest" "$here"/systemd/{run,again,wait,steps,service,*.yaml,*.guest} "$job/"
 "$here/systemd/guest.sh" $type >"$job/db1.guest"
 # How quick this machine is at emulating is not what is tested: where systemd has 90 s for a start, it has more here.
 append="systemd.unit=lab.target systemd.show_status=0 systemd.default_timeout_start_sec=600 ${LAB_APPEND-}"
-if ! LAB_CPUS=4 LAB_APPEND=$append \
-	"$here/boot.sh" "$kernel" "$job" 900 >"$job/boot.log" 2>&1; then
-	fail "$(name 'booted and ran')" "$(cat "$job/boot.log" "$job/stderr")"
-	exit 0
-fi
-pass "$(name 'booted and ran')"
-none "$(name 'the kernel has nothing to complain')" \
-	"$(grep -E 'BUG|WARNING|Oops|RIP:|Call Trace|rcu.*stall|blocked for' "$out/dmesg" | head -n 5)"
-none "$(name 'nothing was waited for in vain')" "$(grep 'lab: in vain' "$out/dmesg")"
+# boot NAME: it ran to its end, and the kernel has nothing to say against it
+boot() {
+	if ! LAB_CPUS=4 LAB_APPEND=$append "$here/boot.sh" "$kernel" "$job" 900 >"$job/boot.log" 2>&1; then
+		fail "$(name "$1: booted and ran")" "$(cat "$job/boot.log" "$job/stderr")"
+		return 1
+	fi
+	pass "$(name "$1: booted and ran")"
+	none "$(name "$1: the kernel has nothing to complain")" \
+		"$(grep -E 'BUG|WARNING|Oops|RIP:|Call Trace|rcu.*stall|blocked for' "$out/$1.dmesg" | head -n 5)"
+	none "$(name "$1: nothing was waited for in vain")" "$(grep 'lab: in vain' "$out/$1.dmesg")"
+}
+boot first || exit 0
+cp "$here/systemd/again" "$job/run"
+boot again || exit 0
 . "$here/systemd/verify.sh"

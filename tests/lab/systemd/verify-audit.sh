@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154
 #
 # Sourced by verify.sh: what the journal has of it, record by record and field by field.
-jq -c 'select(.KES_SEQ)' "$out/journal.json" | jq -sc 'unique_by(.KES_SEQ | tonumber)[]' >"$out/audit.json"
+jq -c 'select(.KES_SEQ)' "$out/first.json" | jq -sc 'unique_by(.KES_SEQ | tonumber)[]' >"$out/audit.json"
 
 # audit FILTER: of all records, in a list, in order
 audit() { jq -sc "$1" "$out/audit.json"; }
@@ -38,6 +38,9 @@ equal "$(name 'audit: changed: what, whose, by whom')" '[["freeze","db1","0"],["
 equal "$(name 'audit: released: by whom')" '[["0","on request"]]' "$(of released '| map([.KES_WHO_UID, .KES_WHY])')"
 equal "$(name 'audit: after kill -9: the end before was none')" '[["no",true]]' \
 	"$(of resumed '| map([.KES_CLEAN, (.PRIORITY == "4")])')"
+equal "$(name 'audit: the log of the next boot names where this one ended')" \
+	"$(audit '[.[-1] | .KES_LOG, .KES_SEQ, .KES_CHAIN] | join(":")')" \
+	"$(jq -c 'select(.KES_KIND == "chain").KES_PREVIOUS' "$out/again.json")"
 
 # ---- VMs ----
 

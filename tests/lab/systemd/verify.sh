@@ -27,10 +27,12 @@ equal "$(name 'install starts the service, which becomes ready, and its socket')
 equal "$(name 'install leaves the exporter for who wants it')" inactive "$(cat "$out/exporter.installed")"
 status purge
 none "$(name 'purge leaves nothing')" "$(grep -v /var/lib/dpkg "$out/left")"
+none "$(name 'purge: nothing is enforced any more')" "$(cat "$out/left.pins")"
+equal "$(name 'purge: nor refused')" '13 0' "$(jq -r '"\(.accepted) \(.refused_map.eperm)"' "$out/unguarded.truth")"
 
 # ---- what was done ----
 
-for what in start.restart exporter.start reload restart upgrade over.restart freeze thaw released; do
+for what in start.restart exporter.start reload restart upgrade over.restart freeze thaw released stop; do
 	status $what
 done
 status broken 1
@@ -105,7 +107,7 @@ equal "$(name 'kill: systemd started it again')" 1 "$(sed -n 's/^NRestarts=//p' 
 # A configuration that is wrong
 equal "$(name 'broken: the old policy goes on')" "$(jq -c '[.sets[].rules[] | [.file, .line]] | unique' "$out/reload.loaded.out")" \
 	"$(jq -c '[.sets[].rules[] | [.file, .line]] | unique' "$out/broken.loaded.out")"
-said=$(grep -B 3 'nothing has changed' "$out/journal")
+said=$(grep -B 3 'nothing has changed' "$out/first.journal")
 matches "$(name 'broken: what is wrong is said, with its place')" "$said" "kvm-encstat\[[0-9]+\]: .*conf.d/storm.yaml:1:26: .*'rate'"
 matches "$(name 'broken: and that the old goes on')" "$said" 'nothing has changed: the old configuration and policies go on'
 
@@ -118,4 +120,15 @@ status over.verify
 equal "$(name 'over: the audit log is whole')" '[true,[]]' "$(jq -c '[.whole, .problems]' "$out/over.verify.out")"
 equal "$(name 'over: the last map of a VM that ended five lives before')" "$(truth web1 .shared) exact" \
 	"$(ranges shared "$out/over.web1.out") $(jq -r .confidence "$out/over.web1.out")"
+
+# ---- booted once more ----
+
+status again
+equal "$(name 'again: it enforces what it did')" '6 7' "$(truth again '"\(.accepted) \(.refused_map.eperm)"' | tr -d '"')"
+equal "$(name 'again: VMs of this boot only, from 1 on')" '["db1",true]' \
+	"$(jq -sc '[.[-1].name, (map(.id) == [range(1; length + 1)])]' "$out/again.list.out")"
+status again.verify
+equal "$(name 'again: the logs of both boots are whole')" '[[true,[]],[true,[]]]' \
+	"$(jq -sc 'map([.whole, .problems])' "$out/again.verify.out")"
+
 . "$here/systemd/verify-audit.sh"
