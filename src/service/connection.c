@@ -37,9 +37,9 @@ void client_mode(struct client *client, enum client_mode mode)
 	struct server *server = client->server;
 
 	server->counts.subscribers -= client->mode == CLIENT_STREAM;
-	server->watchers -= client->mode == CLIENT_EVENTS;
 	server->counts.subscribers += mode == CLIENT_STREAM;
-	server->watchers += mode == CLIENT_EVENTS;
+	if (client->mode == CLIENT_EVENTS)
+		watch_no_more(client);
 	client->mode = mode;
 	if (mode == CLIENT_CLOSING)
 		client->closing_ns = clock_now_ns();

@@ -31,8 +31,9 @@
 #define SNAPSHOT_NS     SECOND_NS    /* that it is kept for while nobody reads on */
 #define SINCE_BLOCKS    256          /* a snapshot is used for so long: it and what came since */
 #define SINCE_RECORDS   65536u
-#define EVENTS_A_SECOND 5000   /* that become JSON */
-#define MAP_RANGES      65536u /* of a map as JSON */
+#define EVENTS_A_SECOND 5000      /* that become JSON ... */
+#define EVENTS_NS       100000000 /* ... and how long that may take: the records wait meanwhile */
+#define MAP_RANGES      65536u    /* of a map as JSON */
 
 enum client_mode {
 	CLIENT_CALLS,
@@ -91,6 +92,7 @@ struct server {
 
 	struct client *clients;
 	struct server_counts counts;
+	struct client *watching[WATCHERS_MAX];
 	size_t watchers;
 
 	struct encoder *encoder; /* NULL, as waiting: nobody has subscribed yet */
@@ -100,6 +102,7 @@ struct server {
 	size_t snapshots_bytes, replies_bytes;
 	bool is_short;                       /* memory is */
 	uint64_t events_second, events_left; /* which second, and how many it may have yet */
+	int64_t events_left_ns;              /* the same */
 };
 
 /* ---- connection.c ---- */
@@ -140,6 +143,8 @@ int subscribe(struct client *client, struct error *err);
 void subscribers_flush(struct server *server);
 void subscribers_free(struct server *server);
 void subscribers_sweep(struct server *server, uint64_t now_ns);
+/* It is in the server's list of those who watch, and leaves it. */
+void watch_no_more(struct client *client);
 /* A block that says where the stream is, or why it ends. */
 int subscriber_notice(struct client *client, const char *notice, const char *text);
 

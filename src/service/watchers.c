@@ -22,19 +22,32 @@ int watch_events(struct client *client, const char *vm, bool findings, struct er
 		return error_set(err, -ENOMEM, "out of memory");
 	client->findings = findings;
 	client_mode(client, CLIENT_EVENTS);
+	client->server->watching[client->server->watchers++] = client;
 	return 0;
 }
 
-/* Whether there may be one more of them in this second. */
-static bool may_write(struct server *server)
+/* The last one takes its place: who goes through the list does that from its end. */
+void watch_no_more(struct client *client)
 {
-	uint64_t second = clock_now_ns() / SECOND_NS;
+	struct server *server = client->server;
+	size_t i = 0;
+
+	while (server->watching[i] != client)
+		i++;
+	server->watching[i] = server->watching[--server->watchers];
+}
+
+/* Whether there may be one more of them in this second. */
+static bool may_write(struct server *server, uint64_t now_ns)
+{
+	uint64_t second = now_ns / SECOND_NS;
 
 	if (second != server->events_second) {
 		server->events_second = second;
 		server->events_left = EVENTS_A_SECOND;
+		server->events_left_ns = EVENTS_NS;
 	}
-	if (!server->events_left)
+	if (!server->events_left || server->events_left_ns <= 0)
 		return false;
 	server->events_left--;
 	return true;
@@ -55,8 +68,6 @@ struct telling {
 
 static bool is_wanted(const struct client *client, const struct telling *what)
 {
-	if (client->mode != CLIENT_EVENTS)
-		return false;
 	if (what->event)
 		return !client->vm || !what->event->vm ||
 		       select_matches(what->event->vm, client->vm);
@@ -68,7 +79,8 @@ static bool is_wanted(const struct client *client, const struct telling *what)
 static char *write_reply(struct server *server, const struct telling *what, size_t *ret_size)
 {
 	char *text = NULL;
-	FILE *out = may_write(server) ? open_memstream(&text, ret_size) : NULL;
+	uint64_t start_ns = clock_now_ns();
+	FILE *out = may_write(server, start_ns) ? open_memstream(&text, ret_size) : NULL;
 
 	if (!out)
 		return NULL;
@@ -84,6 +96,7 @@ static char *write_reply(struct server *server, const struct telling *what, size
 		free(text);
 		return NULL;
 	}
+	server->events_left_ns -= (int64_t)(clock_now_ns() - start_ns);
 	return text;
 }
 
@@ -94,7 +107,9 @@ static void tell(struct server *server, const struct telling *what)
 	bool is_written = false;
 	size_t size = 0;
 
-	for (struct client *c = server->clients; c; c = c->next) {
+	for (size_t i = 0; i < server->watchers; i++) {
+		struct client *c = server->watching[i];
+
 		if (!is_wanted(c, what))
 			continue;
 		if (!is_written)
@@ -145,18 +160,18 @@ static void flush_client(struct client *client)
 
 void watchers_flush(struct server *server)
 {
-	for (struct client *c = server->clients; c; c = c->next)
-		if (c->mode == CLIENT_EVENTS)
-			flush_client(c);
+	for (size_t i = server->watchers; i-- > 0;)
+		flush_client(server->watching[i]);
 }
 
 void watchers_sweep(struct server *server)
 {
-	for (struct client *c = server->clients; c; c = c->next) {
+	for (size_t i = server->watchers; i-- > 0;) {
+		struct client *c = server->watching[i];
 		char line[96];
 		int n;
 
-		if (c->mode != CLIENT_EVENTS || !c->missed)
+		if (!c->missed)
 			continue;
 		n = snprintf(line, sizeof(line),
 			"{\"parameters\":{\"missed\":%llu},\"continues\":true}",
