@@ -56,7 +56,7 @@ journald_ends() { # SIGNAL
 }
 
 # fill DISK: not a byte is left
-fill() { dd if=/dev/zero of="$1/filler" bs=4K 2>/dev/null; }
+fill() { dd if=/dev/zero of="$1/filler" bs=4K conv=notrunc oflag=append 2>/dev/null; }
 free() { rm "$1/filler"; }
 
 # begin NAME: starts the daemon, under strace where there is one: that sees which system calls are refused to it
@@ -78,6 +78,15 @@ number() { $encstat metrics --plain | sed -n "s/^$1 //p"; }
 nothing_waits() { [ "$(number kvm_encstat_audit_spool_bytes)" = 0 ]; }
 in_journal() { journalctl -o json KES_KIND=config 2>/dev/null | jq -s 'map(.KES_SEQ) | unique | length'; }
 has_journal() { [ "$(in_journal)" -ge "$1" ]; }
+# begins_no_file: journald could not begin its next file. What it archives it makes smaller, some time later.
+begins_no_file() {
+	fill /run/log
+	journalctl --rotate
+	echo "$EPOCHREALTIME" >"$work/probe"
+	systemd-cat -t probe <"$work/probe"
+	journalctl --sync
+	! journalctl -t probe -o cat | grep -qF "$(cat "$work/probe")"
+}
 in_file() { jq -s 'map(select(.KES_KIND == "config")) | length' "$work"/log/audit*; }
 
 printf '%s\n' "daemon: {state_dir: $work/state, save_interval: 1s}" \
@@ -104,8 +113,7 @@ reloads 20
 try 'disks: journald was killed: what follows arrives' await has_journal 62
 
 # Its disk is full, so that it cannot begin the next file: it takes what is sent, and stores nothing.
-fill /run/log
-journalctl --rotate 2>/dev/null
+try 'disks: the disk of the journal is full' await begins_no_file
 reloads 100
 try 'disks: the disk of the journal is full: it is said' await said 'what is sent does not arrive there.*records wait on disk'
 equal 'disks: the disk of the journal is full: all is in the file' 162 "$(in_file)"

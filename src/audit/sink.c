@@ -232,14 +232,21 @@ static void make_room(struct sink *sink)
 		sink->failures++;
 }
 
+static bool has_work(const struct sink *sink)
+{
+	return sink->n || spool_waits(sink->spool, &sink->sent) || tally_count(sink->tally);
+}
+
 void sink_turn(struct sink *sink, uint64_t now_ns)
 {
-
 	sink->now_ns = now_ns;
 	untally(sink);
 	sink_read_back(sink);
 	sink_resend(sink);
 	sink_send(sink);
+	/* What failed last may have been in vain: it was there all the while. */
+	if (!has_work(sink))
+		sink_succeeded(sink);
 	if (sink->is_file)
 		audit_file_turn(sink->file, now_ns);
 	if (sink->unsaved)

@@ -74,6 +74,8 @@ static inline struct sent *sink_sent(struct sink *sink, size_t i)
 
 /* Sends what waits, as far as it may. */
 void sink_send(struct sink *sink);
+/* Nothing is in the way any more: no delay, and no trouble to tell of. */
+void sink_succeeded(struct sink *sink);
 /* Sends again what did not arrive. */
 void sink_resend(struct sink *sink);
 

@@ -83,7 +83,7 @@ static void failed(struct sink *sink, int r)
 			strerror(-r));
 }
 
-static void succeeded(struct sink *sink)
+void sink_succeeded(struct sink *sink)
 {
 	sink->delay_ns = sink->retry_ns = sink->failing_ns = 0;
 	*sink->trouble = '\0';
@@ -148,7 +148,7 @@ void sink_send(struct sink *sink)
 			failed(sink, r);
 			return;
 		}
-		succeeded(sink);
+		sink_succeeded(sink);
 		note_sent(sink, &chain, &end,
 			found || sink->is_file || !sink->confirm || sink->unconfirmed);
 		sink_settle(sink);

@@ -56,6 +56,9 @@ phase() {
 	echo 'delay 30000' # no faster, so that what is emulated beside it has time, too
 	turn "$1" "$2"
 	[ "$2" != 0 ] || echo "touch-file /run/lab/$1.loading"
+	echo 'repeat 7' # however soon it is done
+	turn "$1" "$2"
+	echo end
 	[ "$1" != kill ] || {
 		load "$1" "$2" kill.killed
 		# Nobody sees this.
