@@ -53,6 +53,7 @@ part() {
 	fuzz) fuzz ;;
 	lab) tests/lab/run.sh "$2" ;;
 	qemu | gate | enforce | systemd | daemon) timeout -k 5 1500 tests/lab/"$1".sh "$2" ;;
+	native) tests/native.sh; tests/native-daemon.sh ;;
 	*) tests/"$1".sh ;;
 	esac
 }
