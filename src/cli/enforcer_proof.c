@@ -88,9 +88,8 @@ static bool is_short(const struct proof *proof)
 static int run_calls(
 	struct proof *proof, int (*pump)(void *), void *session, enum canary_result *ret_result)
 {
-	int r = 0;
-
 	struct canary canary;
+	int r = 0;
 
 	proof->refused = proof->passed = proof->slipped = 0;
 	*ret_result = canary_start(&canary, CANARY_CALLS, PROOF_MS);
