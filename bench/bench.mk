@@ -22,7 +22,7 @@ BENCH_TOOL  := $(filter-out $(B)/src/cli/%,$(OBJECTS))
 $(B)/bench/exits: bench/exits.c bench/bench.h $(B)/bench/exits.skel.h $(BENCH_BASE)
 	$(BENCH_CC) $(LIBS) -o $@
 
-$(B)/bench/conversion: bench/conversion.c bench/bench.h $(B)/bench/conversion.skel.h $(BENCH_MODEL)
+$(B)/bench/conversion: bench/conversion.c bench/bench.h bench/vcpu.h $(B)/bench/conversion.skel.h $(BENCH_MODEL)
 	$(BENCH_CC) $(LIBS) -o $@
 
 $(B)/bench/capture: bench/capture.c bench/bench.h $(BENCH_FILES)
@@ -40,10 +40,10 @@ $(B)/bench/top: bench/top.c bench/bench.h $(BENCH_TOOL)
 $(B)/bench/start: bench/start.c bench/bench.h
 	$(BENCH_CC) -lutil -o $@
 
-$(B)/bench/beside: bench/beside.c bench/bench.h $(B)/bench/beside.skel.h $(BENCH_TOOL)
+$(B)/bench/beside: bench/beside.c bench/bench.h bench/vcpu.h $(B)/bench/beside.skel.h $(BENCH_TOOL)
 	$(BENCH_CC) -pthread $(LIBS) -o $@
 
-$(B)/bench/flood: bench/flood.c bench/bench.h $(B)/bench/conversion.skel.h $(BENCH_BASE)
+$(B)/bench/flood: bench/flood.c bench/bench.h bench/vcpu.h $(B)/bench/conversion.skel.h $(BENCH_BASE)
 	$(BENCH_CC) $(LIBS) -o $@
 
 $(B)/bench/idle: bench/idle.c bench/bench.h

@@ -6,13 +6,9 @@
  * closed pages and one about how much is shared. Synthetic: no guest runs, and the trampoline is
  * not in it.
  */
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
@@ -22,6 +18,7 @@
 #include "bench/beside.skel.h"
 #include "kvm_abi.h"
 #include "policy/policy.h"
+#include "vcpu.h"
 /* after the above */
 #include "veto.h"
 
@@ -47,48 +44,9 @@ static atomic_bool ended;
 
 /* ---- VMs, and what they may do ---- */
 
-static struct kvm_run *make_vcpu(void)
-{
-	struct kvm_enable_cap cap = {
-		.cap = KES_CAP_EXIT_HYPERCALL,
-		.args = {1 << KES_HC_MAP_GPA_RANGE},
-	};
-	void *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct kvm_userspace_memory_region region = {
-		.memory_size = MEMORY, .userspace_addr = (uintptr_t)memory};
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu, size;
-	struct kvm_run *page;
-
-	must(kvm >= 0 && memory != MAP_FAILED, "/dev/kvm");
-	vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	must(vm >= 0, "KVM_CREATE_VM");
-	must(!ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "memory");
-	must(!ioctl(vm, KVM_ENABLE_CAP, &cap), "KVM_CAP_EXIT_HYPERCALL");
-	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-	size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	must(vcpu >= 0 && size > 0, "KVM_CREATE_VCPU");
-	page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	must(page != MAP_FAILED, "mapping the vCPU");
-	page->exit_reason = KES_EXIT_HYPERCALL;
-	page->hypercall.nr = KES_HC_MAP_GPA_RANGE;
-	page->hypercall.args[1] = 1;
-	return page;
-}
-
 static void find_vcpus(void)
 {
-	struct bpf_link *link = bpf_program__attach_iter(bpf->progs.find_vcpus, NULL);
-	char nothing[64];
-	int fd;
-
-	must(link, "attaching the iterator");
-	fd = bpf_iter_create(bpf_link__fd(link));
-	must(fd >= 0, "running the iterator");
-	while (read(fd, nothing, sizeof(nothing)) > 0)
-		;
-	close(fd);
-	bpf_link__destroy(link);
+	run_iterator(bpf->progs.find_vcpus);
 	must(bpf->bss->n_vcpus == 2, "the vCPUs were not found");
 }
 
@@ -304,8 +262,8 @@ int main(void)
 	pthread_t flooder;
 	int stats;
 
-	run = make_vcpu();
-	make_vcpu();
+	run = make_vcpu(MEMORY);
+	make_vcpu(MEMORY);
 	load();
 	install_rules();
 	find_vcpus();

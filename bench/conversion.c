@@ -5,10 +5,6 @@
  * what comes out of the ring. Synthetic, and says so: no guest runs, so the tracepoints' own
  * dispatch is not in it.
  */
-#include <fcntl.h>
-#include <linux/kvm.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
@@ -20,6 +16,7 @@
 #include "bench/conversion.skel.h"
 #include "kvm_abi.h"
 #include "model/model.h"
+#include "vcpu.h"
 
 #define BATCH                                                                               \
 	1000 /* conversions in a test run: twice as many records, far from filling the ring \
@@ -43,41 +40,9 @@ static int take(void *context, void *data, size_t size)
 	return sink->model ? model_apply(sink->model, r, 1) : 0;
 }
 
-/* A VM that may convert, with one vCPU that never runs. */
-static struct kvm_run *make_vcpu(void)
-{
-	struct kvm_enable_cap cap = {
-		.cap = KES_CAP_EXIT_HYPERCALL,
-		.args = {1 << KES_HC_MAP_GPA_RANGE},
-	};
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu, size;
-	struct kvm_run *run;
-
-	must(kvm >= 0, "/dev/kvm");
-	vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	must(vm >= 0, "KVM_CREATE_VM");
-	must(!ioctl(vm, KVM_ENABLE_CAP, &cap), "KVM_CAP_EXIT_HYPERCALL");
-	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-	size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	must(vcpu >= 0 && size > 0, "KVM_CREATE_VCPU");
-	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	must(run != MAP_FAILED, "mapping the vCPU");
-	return run;
-}
-
 static void find_vcpu(struct conversion *bpf)
 {
-	struct bpf_link *link = bpf_program__attach_iter(bpf->progs.find_vcpu, NULL);
-	char nothing[64];
-	int fd;
-
-	must(link, "attaching the iterator");
-	fd = bpf_iter_create(bpf_link__fd(link));
-	must(fd >= 0, "running the iterator");
-	while (read(fd, nothing, sizeof(nothing)) > 0)
-		;
-	close(fd);
-	bpf_link__destroy(link);
+	run_iterator(bpf->progs.find_vcpu);
 	must(bpf->bss->vcpu_pointer, "the vCPU was not found");
 }
 
@@ -100,12 +65,8 @@ static void write_request(struct conversion *bpf, struct kvm_run *run, int round
 {
 	bpf->bss->gpa = (uint64_t)round << 12;
 	bpf->bss->attrs = round & 1 ? KES_MAP_GPA_ENCRYPTED : 0;
-	run->exit_reason = KES_EXIT_HYPERCALL;
-	run->hypercall.nr = KES_HC_MAP_GPA_RANGE;
 	run->hypercall.args[0] = bpf->bss->gpa;
-	run->hypercall.args[1] = 1;
 	run->hypercall.args[2] = bpf->bss->attrs;
-	run->hypercall.ret = 0;
 }
 
 static double consume(struct ring_buffer *ring)
@@ -165,7 +126,7 @@ int main(void)
 {
 	static const uint32_t zero;
 	struct kes_control control = {.answers_hooked = 1};
-	struct kvm_run *run = make_vcpu();
+	struct kvm_run *run = make_vcpu(0);
 	struct conversion *bpf = conversion__open();
 	int stats;
 

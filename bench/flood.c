@@ -10,10 +10,6 @@
  * Says "made N" when it is done, and keeps the VM until its stdin ends.
  */
 #include <dirent.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
@@ -22,6 +18,7 @@
 #include "bench.h"
 #include "bench/conversion.skel.h"
 #include "kvm_abi.h"
+#include "vcpu.h"
 
 #define MEMORY   (1ull << 30)
 #define PAGES    (MEMORY >> 12)
@@ -30,49 +27,9 @@
 
 /* ---- the VM ---- */
 
-static struct kvm_run *make_vcpu(void)
-{
-	struct kvm_enable_cap cap = {
-		.cap = KES_CAP_EXIT_HYPERCALL,
-		.args = {1 << KES_HC_MAP_GPA_RANGE},
-	};
-	void *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct kvm_userspace_memory_region region = {
-		.memory_size = MEMORY, .userspace_addr = (uintptr_t)memory};
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm, vcpu, size;
-	struct kvm_run *run;
-
-	must(kvm >= 0 && memory != MAP_FAILED, "/dev/kvm");
-	vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	must(vm >= 0, "KVM_CREATE_VM");
-	must(!ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "memory");
-	must(!ioctl(vm, KVM_ENABLE_CAP, &cap), "KVM_CAP_EXIT_HYPERCALL");
-	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-	size = ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	must(vcpu >= 0 && size > 0, "KVM_CREATE_VCPU");
-	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	must(run != MAP_FAILED, "mapping the vCPU");
-	run->exit_reason = KES_EXIT_HYPERCALL;
-	run->hypercall.nr = KES_HC_MAP_GPA_RANGE;
-	run->hypercall.args[1] = 1;
-	run->hypercall.ret = 0;
-	return run;
-}
-
 static void find_vcpu(struct conversion *bpf)
 {
-	struct bpf_link *link = bpf_program__attach_iter(bpf->progs.find_vcpu, NULL);
-	char nothing[64];
-	int fd;
-
-	must(link, "attaching the iterator");
-	fd = bpf_iter_create(bpf_link__fd(link));
-	must(fd >= 0, "running the iterator");
-	while (read(fd, nothing, sizeof(nothing)) > 0)
-		;
-	close(fd);
-	bpf_link__destroy(link);
+	run_iterator(bpf->progs.find_vcpu);
 	must(bpf->bss->vcpu_pointer, "the vCPU was not found");
 }
 
@@ -156,7 +113,7 @@ static uint64_t flood(struct conversion *bpf, struct kvm_run *run, double rate, 
 
 int main(int argc, char **argv)
 {
-	struct kvm_run *run = make_vcpu();
+	struct kvm_run *run = make_vcpu(MEMORY);
 	struct conversion *bpf = conversion__open();
 	uint64_t made;
 
