@@ -7,49 +7,14 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
-journald=/lib/systemd/systemd-journald
-if [ "$(id -u)" -ne 0 ] || ! [ -x $journald ] || ! unshare -m true 2>/dev/null; then
-	skip 'audit: with a real journald' 'no root, no journald or no mount namespaces here'
-	exit 0
-fi
-if [ -z "${AUDIT_INSIDE-}" ]; then
-	AUDIT_INSIDE=1 exec unshare -m --propagation private "$0"
-fi
+. tests/journald.sh
+journald_alone 'audit: with a real journald'
 
-export LC_ALL=C TZ=UTC SYSTEMD_PAGER=
 encstat=build/kvm-encstat-sanitized
 work=$(mktemp -d)
-journald_pid=
 trap 'journald_ends KILL; rm -rf "$work"' EXIT
-mkdir -p /run/log /run/systemd /var/lib/systemd/catalog
-mount -t tmpfs tmpfs /run/systemd
+mkdir -p /var/lib/systemd/catalog
 mount -t tmpfs tmpfs /var/lib/systemd/catalog
-mkdir -p /run/systemd/journald.conf.d /run/systemd/journal
-[ -s /etc/machine-id ] || { echo 00112233445566778899aabbccddeeff >"$work/id" && mount --bind "$work/id" /etc/machine-id; }
-
-# await COMMAND...: until it is so; half a minute at most
-await() {
-	local end=$((SECONDS + 30))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
-
-# journald_starts [SETTING...]
-journald_starts() {
-	printf '[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\n' >/run/systemd/journald.conf.d/test.conf
-	printf '%s\n' "$@" >>/run/systemd/journald.conf.d/test.conf
-	$journald 2>>"$work/journald.err" &
-	journald_pid=$!
-	await test -S /run/systemd/journal/socket
-}
-
-journald_ends() { # SIGNAL
-	[ -z "$journald_pid" ] || { kill -"$1" "$journald_pid" && wait "$journald_pid"; } 2>/dev/null
-	journald_pid=
-	rm -f /run/systemd/journal/socket
-}
 
 # A journal and a state that nobody has written to.
 fresh() { # [SIZE]

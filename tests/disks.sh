@@ -7,53 +7,22 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/lib.sh
-journald=/lib/systemd/systemd-journald
-if [ "$(id -u)" -ne 0 ] || ! [ -x $journald ] || ! unshare -m true 2>/dev/null; then
-	skip 'disks: the daemon with full disks' 'no root, no journald or no mount namespaces here'
-	exit 0
-fi
-if [ -z "${DISKS_INSIDE-}" ]; then
-	DISKS_INSIDE=1 exec unshare -m --propagation private "$0"
-fi
+. tests/journald.sh
+journald_alone 'disks: the daemon with full disks'
 
-export LC_ALL=C TZ=UTC SYSTEMD_PAGER=
 encstat=build/kvm-encstat
 work=$(mktemp -d)
 export KVM_ENCSTAT_SOCKET=$work/socket
-journald_pid=
 daemon=
 trap '[ -z "$daemon" ] || kill -KILL $daemon 2>/dev/null; journald_ends KILL; umount "$work"/{state,textfile,log}; rm -rf "$work"' EXIT
-mkdir -p /run/log /run/systemd "$work/state" "$work/textfile" "$work/log"
-mount -t tmpfs tmpfs /run/systemd
-mkdir -p /run/systemd/journald.conf.d /run/systemd/journal
-printf '[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRuntimeKeepFree=0\nRuntimeMaxUse=20M\n' >/run/systemd/journald.conf.d/test.conf
-[ -s /etc/machine-id ] || { echo 00112233445566778899aabbccddeeff >"$work/id" && mount --bind "$work/id" /etc/machine-id; }
+mkdir -p "$work/state" "$work/textfile" "$work/log"
 mount -t tmpfs -o size=24M tmpfs /run/log
 mkdir /run/log/journal
 for disk in state textfile log; do
 	mount -t tmpfs -o size=2M tmpfs "$work/$disk"
 done
 
-# await COMMAND...: until it is so; a minute at most, which is what the slowest of retries takes twice
-await() {
-	local end=$((SECONDS + 60))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
-
-journald_starts() {
-	$journald 2>>"$work/journald.err" &
-	journald_pid=$!
-	await test -S /run/systemd/journal/socket
-}
-
-journald_ends() { # SIGNAL
-	[ -z "$journald_pid" ] || { kill -"$1" "$journald_pid" && wait "$journald_pid"; } 2>/dev/null
-	journald_pid=
-	rm -f /run/systemd/journal/socket
-}
+journald_begins() { journald_starts RuntimeKeepFree=0 RuntimeMaxUse=20M; }
 
 # fill DISK: not a byte is left
 fill() { dd if=/dev/zero of="$1/filler" bs=4K conv=notrunc oflag=append 2>/dev/null; }
@@ -92,7 +61,7 @@ in_file() { jq -s 'map(select(.KES_KIND == "config")) | length' "$work"/log/audi
 printf '%s\n' "daemon: {state_dir: $work/state, save_interval: 1s}" \
 	"audit: {to: both, file: $work/log/audit, rotate: 64K, files: 20, rate: 1000}" \
 	"metrics: {textfile: $work/textfile/kvm.prom, interval: 1s}" >"$work/main.yaml"
-journald_starts
+journald_begins
 begin first
 equal 'disks: the daemon starts' 0 $?
 $encstat events --json >/dev/null 2>&1 & # somebody who subscribes
@@ -104,11 +73,11 @@ try 'disks: all that is told is in the journal' await has_journal 22
 journald_ends TERM
 reloads 20
 try 'disks: journald is away: it is said' await said 'audit log \(journal\): .*records wait on disk'
-journald_starts
+journald_begins
 try 'disks: journald is back: what waited follows' await has_journal 42
 try 'disks: journald is back: it is said' await said 'the audit log is delivered again'
 journald_ends KILL
-journald_starts
+journald_begins
 reloads 20
 try 'disks: journald was killed: what follows arrives' await has_journal 62
 
@@ -143,7 +112,7 @@ journald_ends TERM
 reloads 50
 try 'disks: no room for what waits: it is counted' await sh -c "[ \"\$($encstat metrics --plain | sed -n 's/^kvm_encstat_audit_merged_total //p')\" -ge 1 ]"
 free "$work/state"
-journald_starts
+journald_begins
 try 'disks: room again: nothing waits any more' await nothing_waits
 
 # The state's disk. Other VMs may live on this host.

@@ -50,6 +50,15 @@ matches() {
 	if printf '%s' "$2" | grep -qE -- "$3"; then pass "$1"; else fail "$1" "no /$3/ in: $2"; fi
 }
 
+# await COMMAND...: until it is so; a minute at most
+await() {
+	local end=$((SECONDS + 60))
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
 # The last line of a run; its status says whether all passed.
 tally() {
 	local passed failed skipped
