@@ -7,14 +7,14 @@
 
 #include "service/client.h"
 
+#define PATIENCE_MS 120000 /* with a daemon that is starting */
+
 const char *remote_named(const struct options *options)
 {
 	const char *named = getenv("KVM_ENCSTAT_SOCKET");
 
 	return options->socket ?: named && *named ? named : NULL;
 }
-
-#define PATIENCE_MS 120000 /* with a daemon that is starting */
 
 static void tell_waiting(const char *path)
 {
