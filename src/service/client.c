@@ -345,7 +345,7 @@ int daemon_client_text(struct daemon_client *client, const char *method,
 	size_t size;
 	int r;
 
-	client->deadline_ns = clock_now_ns() + (uint64_t)timeout_ms * 1000000;
+	set_deadline(client, timeout_ms);
 	r = exchange(client, method, parameters, true, &reply, err);
 	if (r)
 		return r;
