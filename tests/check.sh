@@ -3,7 +3,7 @@
 #
 # All tests, after `make check` has built everything; ends with `N passed, N failed`.
 #
-#   check.sh [PART...]   unit, mutation, fuzz, layers, cli, completions, golden, pictures, report, top, socket, service, metrics, native, packages, audit, disks, lab, qemu, gate, enforce, systemd, daemon; all of them if none is named
+#   check.sh [PART...]   unit, mutation, fuzz, layers, cli, completions, golden, pictures, report, top, socket, service, metrics, native, packages, audit, fleet, disks, lab, qemu, gate, enforce, systemd, daemon; all of them if none is named
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/.." || exit 1
@@ -71,7 +71,7 @@ plan() {
 		[ "$kernel" = "${kernels%% *}" ] || echo "lab:$kernel"
 		echo "qemu:$kernel"
 	done
-	printf '%s\n' daemon:6.12 cli native service disks fuzz audit unit socket mutation metrics golden report top \
+	printf '%s\n' daemon:6.12 cli native service disks fuzz audit unit socket fleet mutation metrics golden report top \
 		layers completions pictures
 }
 

@@ -12,7 +12,7 @@ libjson-c-dev libsmartcols-dev libfyaml-dev libncurses-dev libpng-dev libsystemd
 libseccomp-dev libcap-ng-dev pkg-config linux-libc-dev'
 tests='libcmocka-dev libclang-rt-14-dev libroaring-dev jq qemu-system-x86 busybox-static kmod cpio zstd xz-utils
 linux-source-6.12 flex bison bc libssl-dev dwarves python3 libxml2-utils util-linux coreutils git procps tmux chromium
-systemd systemd-journal-remote prometheus curl lintian debhelper dh-dkms fakeroot mmdebstrap zsh groff strace'
+systemd systemd-journal-remote nginx-light openssl prometheus curl lintian debhelper dh-dkms fakeroot mmdebstrap zsh groff strace'
 
 missing() {
 	installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || :)

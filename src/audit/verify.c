@@ -12,7 +12,7 @@
 
 /* What is kept of a record. */
 struct entry {
-	uint64_t seq, order, time_us;
+	uint64_t seq, order, time_us, taken_us;
 	unsigned char prev[DIGEST], chain[DIGEST];
 	bool again, altered, merges, stops;
 };
@@ -206,7 +206,8 @@ static bool is_kind(const struct audit_record *record, enum audit_kind kind)
 	return !strcmp(record_field(record, FIELD_KIND) ?: "", audit_kinds[kind].name);
 }
 
-static int add_record(struct verifier *verifier, struct log *log, const struct audit_record *record)
+static int add_record(struct verifier *verifier, struct log *log, const struct audit_record *record,
+	uint64_t taken_us)
 {
 	const char *machine = record_field(record, FIELD_MACHINE);
 	const char *boot = record_field(record, FIELD_BOOT);
@@ -215,6 +216,7 @@ static int add_record(struct verifier *verifier, struct log *log, const struct a
 	if (!entry)
 		return -ENOMEM;
 	entry->order = verifier->order++;
+	entry->taken_us = taken_us;
 	entry->seq = record_u64(record, FIELD_SEQ);
 	entry->time_us = read_time(record_field(record, FIELD_TIME));
 	entry->again = record_field(record, FIELD_RESENT) != NULL;
@@ -259,7 +261,7 @@ int verifier_add(
 		add_problem(log, PROBLEM_DAMAGED, 0);
 		return 0;
 	}
-	return add_record(verifier, log, record);
+	return add_record(verifier, log, record, sender ? sender->taken_us : 0);
 }
 
 int verifier_damaged(struct verifier *verifier, const char *where)
@@ -320,6 +322,12 @@ static const struct entry *choose(
 	return entries;
 }
 
+/* An upload that was cut short began again with it: journald took it once. */
+static bool is_uploaded_again(const struct entry *one, const struct entry *other)
+{
+	return one->taken_us && one->taken_us == other->taken_us;
+}
+
 static void judge_copies(
 	struct log *log, const struct entry *entries, size_t n, const struct entry *chosen)
 {
@@ -332,7 +340,7 @@ static void judge_copies(
 			add_problem(log, PROBLEM_ALTERED, entry->seq);
 		else if (!is_same(entry->chain, chosen->chain))
 			add_problem(log, PROBLEM_DOUBLE, entry->seq);
-		else if (entry->again || chosen->again)
+		else if (entry->again || chosen->again || is_uploaded_again(entry, chosen))
 			log->verified.again++;
 		else
 			add_problem(log, PROBLEM_REPEATED, entry->seq);

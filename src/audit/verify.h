@@ -34,7 +34,7 @@ struct verified {
 	char machine[ID_SIZE], boot[ID_SIZE], log[ID_SIZE];
 	uint64_t first, last, records; /* numbers; how many there are */
 	uint64_t first_us, last_us;
-	uint64_t again;  /* records that were sent again, and are there twice */
+	uint64_t again;  /* records that were sent or uploaded again, and are there twice */
 	uint64_t merged; /* records that were counted instead of told, as merged ones say */
 	bool from_capture;
 	bool stopped; /* its last record says that kvm-encstat ended */
@@ -52,6 +52,7 @@ void verifier_free(struct verifier **verifier); /* fits _cleanup_() */
 /* Who sent a record, as the journal knows it; NULL where nobody does, as in files. */
 struct sender {
 	bool trusted;
+	uint64_t taken_us; /* when journald took it */
 	char text[96];
 };
 

@@ -42,6 +42,8 @@ static void find_sender(sd_journal *journal, struct sender *ret)
 	get(journal, "_TRANSPORT", transport, sizeof(transport));
 	ret->trusted = (!strcmp(uid, "0") || !strcmp(unit, UNIT)) && !strcmp(transport, "journal");
 	snprintf(ret->text, sizeof(ret->text), "uid %s, pid %s (%s)", uid, pid, comm);
+	if (sd_journal_get_realtime_usec(journal, &ret->taken_us) < 0)
+		ret->taken_us = 0;
 }
 
 static bool is_wanted(const char *field, size_t size)
