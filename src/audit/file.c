@@ -144,13 +144,39 @@ static void rotated(const struct audit_file *file, uint64_t i, char name[ROTATED
 		snprintf(name, ROTATED_SIZE, "%s", file->path);
 }
 
+/* More were kept once: what is beyond would never move again. */
+static void remove_older(const struct audit_file *file)
+{
+	char name[ROTATED_SIZE];
+	uint64_t i = file->count;
+
+	do
+		rotated(file, ++i, name);
+	while (!unlink(name));
+}
+
+/* The first number that no file has, as there is one after a rotation that was cut short. */
+static uint64_t first_free(const struct audit_file *file)
+{
+	char name[ROTATED_SIZE];
+	uint64_t i = 1;
+
+	for (; i < file->count; i++) {
+		rotated(file, i, name);
+		if (access(name, F_OK))
+			break;
+	}
+	return i;
+}
+
 /* From the oldest on, each name moves by one: whenever that ends, all that is kept is there. */
 static int rotate(struct audit_file *file)
 {
 	char from[ROTATED_SIZE], to[ROTATED_SIZE];
 
 	fdatasync(file->fd);
-	for (uint64_t i = file->count; i-- > 0;) {
+	remove_older(file);
+	for (uint64_t i = first_free(file); i-- > 0;) {
 		rotated(file, i, from);
 		rotated(file, i + 1, to);
 		if (rename(from, to) && errno != ENOENT)
