@@ -66,7 +66,8 @@ static int write_counts(struct merging *merging)
 			return -EIO;
 		tally_drop(merging->tally);
 	}
-	return fflush(merging->out) ? -errno : 0;
+	/* what it was made of goes next: the power may fail */
+	return fflush(merging->out) || fsync(fileno(merging->out)) ? -errno : 0;
 }
 
 /* Segments from index first on, n of them, become one. */
@@ -119,14 +120,14 @@ int64_t spool_make_room(struct spool *spool, const struct spool_position *sent)
 	int64_t count = 0;
 
 	for (int all = 0; all < 2 && spool->bytes > spool->bound; all++) {
-		uint64_t half = 0;
+		uint64_t half = 0, wanted = spool->bytes - spool->bound / 2;
 		size_t first = 0, n = 0;
 		int64_t r;
 
 		while (first < spool->n && spool->segments[first].last <= sent->segment)
 			first++;
-		/* all but the one that is written to now, or as many as have half of the bytes */
-		while (first + n + 1 < spool->n && half < spool->bound / 2)
+		/* all but the one that is written to now, or so many that half of the bound is left */
+		while (first + n + 1 < spool->n && half < wanted)
 			half += spool->segments[first + n++].bytes;
 		if (!n)
 			break;

@@ -203,6 +203,61 @@ static void test_spared(void **state)
 	spool_free(&spool);
 }
 
+/* The bound is lowered, and far too much is there: it is details that are merged, all of them before
+ * anything of what operators did. */
+static void test_lowered(void **state)
+{
+	struct spool *spool = open_spool();
+	struct spool_position at = {};
+	struct read read = {};
+	uint64_t n = 3000;
+
+	(void)state;
+	spool_set_bound(spool, 16 * BOUND);
+	for (uint64_t i = 0; i < n; i++)
+		assert_int_equal(add(spool, i), 0);
+	assert_true(spool_bytes(spool) > 2 * BOUND);
+	spool_set_bound(spool, BOUND);
+	assert_true(spool_make_room(spool, &at) > 0);
+	assert_true(spool_bytes(spool) <= BOUND);
+	while (read_one(spool, &at, &read))
+		;
+	assert_int_equal(read.n, n);
+	assert_int_equal(read.operators, n / 250);
+	spool_free(&spool);
+}
+
+/* What is merged is on the disk before what it was made of goes: the power may fail. */
+static int n_synced, n_there;
+
+int fsync(int fd)
+{
+	char name[128];
+
+	(void)fd;
+	n_synced++;
+	snprintf(name, sizeof(name), "%s/s/%016x-%016x", folder, 1, 1);
+	n_there += !access(name, F_OK);
+	return 0;
+}
+
+static void test_synced(void **state)
+{
+	struct spool *spool = open_spool();
+	struct spool_position at = {};
+
+	(void)state;
+	n_synced = n_there = 0;
+	for (uint64_t i = 0; !n_synced && i < 1000; i++) {
+		add(spool, i);
+		if (spool_make_room(spool, &at))
+			break;
+	}
+	assert_int_equal(n_synced, 1);
+	assert_int_equal(n_there, 1);
+	spool_free(&spool);
+}
+
 /* A merge that was cut short just before the old files went. */
 static void test_cut_merge(void **state)
 {
@@ -337,6 +392,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_plain, empty),
 		cmocka_unit_test_teardown(test_bound, empty),
 		cmocka_unit_test_teardown(test_spared, empty),
+		cmocka_unit_test_teardown(test_lowered, empty),
+		cmocka_unit_test_teardown(test_synced, empty),
 		cmocka_unit_test_teardown(test_cut_merge, empty),
 		cmocka_unit_test_teardown(test_torn, empty),
 		cmocka_unit_test_teardown(test_full, empty),
