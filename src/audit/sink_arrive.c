@@ -9,7 +9,7 @@
 #define READ_NS    (50 * MILLISECOND) /* between two looks */
 #define REOPEN_NS  (3 * SECOND)       /* without anything new: files may have come unseen */
 #define GIVE_UP_NS (10 * SECOND)      /* and nothing was ever read back: it is not possible */
-#define LOOK_AGAIN (60 * SECOND)
+#define LOOK_AGAIN (60 * SECOND) /* for one record: it may be possible by now */
 #define STUCK_NS   (10 * SECOND) /* nothing of what was sent arrives: worth a word */
 
 static void on_arrived(void *context, uint64_t seq, const char *chain)
@@ -64,20 +64,24 @@ static void give_up(struct sink *sink)
 		sink_sent(sink, i)->arrived = true;
 }
 
+bool sink_may_look(const struct sink *sink)
+{
+	return !sink->unconfirmed || sink->now_ns - sink->read_ns >= LOOK_AGAIN;
+}
+
 void sink_read_back(struct sink *sink)
 {
-	uint64_t oldest_ns, every_ns = sink->unconfirmed ? LOOK_AGAIN : READ_NS;
+	uint64_t waited_ns = sink->now_ns - sink->settled_ns;
 
-	if (sink->is_file || !sink->confirm || !sink->n || sink->now_ns - sink->read_ns < every_ns)
+	if (sink->is_file || !sink->confirm || !sink->n || sink->now_ns - sink->read_ns < READ_NS)
 		return;
 	sink->read_ns = sink->now_ns;
-	oldest_ns = sink_sent(sink, 0)->sent_ns;
 	if (open_back(sink) && journal_back_read(sink->back, on_arrived, sink))
 		journal_back_free(&sink->back);
-	if (!sink_sent(sink, 0)->arrived && sink->now_ns - oldest_ns >= REOPEN_NS &&
+	if (!sink_sent(sink, 0)->arrived && waited_ns >= REOPEN_NS &&
 		sink->now_ns - sink->opened_ns >= REOPEN_NS)
 		journal_back_free(&sink->back);
-	if (!sink->confirmed && sink->now_ns - oldest_ns >= GIVE_UP_NS)
+	if (!sink->confirmed && waited_ns >= GIVE_UP_NS)
 		give_up(sink);
 	sink_settle(sink);
 }

@@ -84,6 +84,9 @@ void sink_resend(struct sink *sink);
 /* Takes note of what arrived. */
 void sink_read_back(struct sink *sink);
 
+/* Whether what is sent now is waited for; else it counts as arrived. */
+bool sink_may_look(const struct sink *sink);
+
 /* The journal takes what is sent, and does not have it. */
 bool sink_is_stuck(const struct sink *sink);
 

@@ -150,7 +150,7 @@ void sink_send(struct sink *sink)
 		}
 		sink_succeeded(sink);
 		note_sent(sink, &chain, &end,
-			found || sink->is_file || !sink->confirm || sink->unconfirmed);
+			found || sink->is_file || !sink->confirm || !sink_may_look(sink));
 		sink_settle(sink);
 	}
 }
@@ -215,7 +215,8 @@ void sink_resend(struct sink *sink)
 {
 	size_t n_passed = passed(sink);
 
-	for (size_t i = 0; i < sink->n && may_send(sink); i++) {
+	/* where nothing can be read back, once has to do */
+	for (size_t i = 0; i < sink->n && !sink->unconfirmed && may_send(sink); i++) {
 		int r;
 
 		if (!is_lost(sink, i, n_passed))
