@@ -184,7 +184,7 @@ bool tally_first(const struct tally *tally, const char *why, struct audit_record
 		if (entry->has[i])
 			record_set_u64(ret, i, entry->sums[i]);
 	name = record_field(ret, FIELD_VM_NAME);
-	record_add(ret, "MESSAGE", "%s%.200s%s%llu record%s of kind %s not told one by one (%s)",
+	record_add(ret, "MESSAGE", "%s%s%s%llu record%s of kind %s not told one by one (%s)",
 		name ? "VM " : "", name ?: "", name ? ": " : "", (unsigned long long)entry->count,
 		entry->count == 1 ? "" : "s", entry->kind, why);
 	return true;

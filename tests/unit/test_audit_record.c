@@ -2,7 +2,9 @@
 /* Records as lines and JSON, their digests, and what is kept of a log. */
 #include <errno.h>
 
+#include "audit/tally.h"
 #include "audit_bench.h"
+#include "base/utf8.h"
 #include "hostile_names.h"
 
 static void test_json(void **state)
@@ -134,6 +136,38 @@ static void test_state(void **state)
 }
 
 /* Names and ids are there for good, and each once. */
+/* A name is cut nowhere in the middle of a letter, however long it is. */
+static void test_merged_names(void **state)
+{
+	struct tally *tally = tally_new();
+	struct audit_record record;
+	char name[2 * 256 + 2] = "";
+
+	(void)state;
+	for (size_t letters = 1; letters < 256; letters++) {
+		const char *text;
+		size_t n;
+
+		snprintf(name, sizeof(name), "%s", letters % 2 ? "x" : "");
+		for (size_t i = 0; i < letters; i++)
+			strcat(name, "\xc3\xa9");
+		record_begin(&record, AUDIT_VETO);
+		record_set(&record, FIELD_VM_NAME, "%s", name);
+		assert_int_equal(tally_add(tally, &record), 0);
+		assert_true(tally_first(tally, "flood", &record));
+		tally_drop(tally);
+		assert_string_equal(record_field(&record, FIELD_VM_NAME), name);
+		text = record_get(&record, "MESSAGE");
+		for (size_t left = strlen(text); left; left -= n, text += n) {
+			uint32_t code;
+
+			n = utf8_decode((const unsigned char *)text, left, &code);
+			assert_int_not_equal(n, 0);
+		}
+	}
+	tally_free(&tally);
+}
+
 static void test_tables(void **state)
 {
 	(void)state;
@@ -160,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_state),
+		cmocka_unit_test(test_merged_names),
 		cmocka_unit_test(test_tables),
 	};
 
