@@ -66,7 +66,7 @@ plan() {
 	for kernel in $kernels; do
 		printf '%s\n' "gate:$kernel" "enforce:$kernel"
 	done
-	echo systemd:6.12
+	printf 'systemd:%s\n' $kernels
 	for kernel in $kernels; do
 		[ "$kernel" = "${kernels%% *}" ] || echo "lab:$kernel"
 		echo "qemu:$kernel"

@@ -5,7 +5,7 @@
 # dpkg (`make deb` has built them), the gate as tests/lab/gate.sh has built it. tests/lab/systemd/run is what happens
 # in there, tests/lab/systemd/again when it is booted once more; here it is judged.
 #
-#   systemd.sh 6.12 | sw-protected
+#   systemd.sh 6.1 | 6.12 | sw-protected
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib.sh"

@@ -131,4 +131,12 @@ status again.verify
 equal "$(name 'again: the logs of both boots are whole')" '[[true,[]],[true,[]]]' \
 	"$(jq -sc 'map([.whole, .problems])' "$out/again.verify.out")"
 
+# ---- it hung ----
+
+matches "$(name 'hang: the watchdog ended it')" "$(cat "$out/hang.journal")" 'kvm-encstat.service: Watchdog timeout'
+equal "$(name 'hang: systemd started it again, and it enforces')" \
+	'ActiveState=active NRestarts=1 StatusText=watching 0 VMs; policies are enforced' "$(sort "$out/hang.show" | xargs)"
+status hang.verify
+equal "$(name 'hang: the log is whole')" true "$(jq -s 'all(.whole and .problems == [])' "$out/hang.verify.out")"
+
 . "$here/systemd/verify-audit.sh"
