@@ -135,14 +135,15 @@ int audit_timeout(const struct audit *audit)
 
 void audit_status(const struct audit *audit, struct audit_status *ret)
 {
-	*ret = (struct audit_status){.told = audit->told, .merged = audit->flooded};
+	*ret = (struct audit_status){
+		.told = audit->told, .delivered = UINT64_MAX, .merged = audit->flooded};
 	for (int i = 0; i < SINKS; i++) {
 		struct sink_status status;
 
 		if (!audit->sinks[i])
 			continue;
 		status = sink_status(audit->sinks[i]);
-		if (!ret->delivered || status.delivered < ret->delivered)
+		if (status.delivered < ret->delivered)
 			ret->delivered = status.delivered;
 		ret->waiting += status.waiting;
 		ret->merged += status.merged;

@@ -88,7 +88,7 @@ int audit_timeout(const struct audit *audit);
 /* How it stands, for status and metrics. */
 struct audit_status {
 	uint64_t told;      /* records made, since the start */
-	uint64_t delivered; /* by the slowest sink */
+	uint64_t delivered; /* by the slowest sink, since then; also of what earlier lives made */
 	uint64_t waiting;   /* bytes in spools */
 	uint64_t merged;    /* records that were counted instead of told */
 	uint64_t resent;

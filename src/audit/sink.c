@@ -66,6 +66,7 @@ static int open_state(struct sink *sink, const struct sink_options *options, str
 	sink->state_fd = openat(
 		options->dir_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600);
 	r = sink->state_fd < 0 ? -errno : load(sink, options);
+	sink->before = sink->state.chain.seq;
 	if (r)
 		return error_set(err, r, "the audit log's state %s: %s", name, strerror(-r));
 	return 0;
@@ -275,7 +276,7 @@ uint64_t sink_wait(const struct sink *sink, uint64_t now_ns)
 struct sink_status sink_status(const struct sink *sink)
 {
 	return (struct sink_status){
-		.delivered = sink->state.chain.seq,
+		.delivered = sink->state.chain.seq - sink->before,
 		.waiting = spool_waits(sink->spool, &sink->sent) || sink->n
 				   ? spool_bytes(sink->spool)
 				   : 0,

@@ -40,6 +40,7 @@ struct sink {
 	struct journal_back *back;
 
 	struct chain_state state; /* up to what has arrived */
+	uint64_t before;          /* had arrived when this life began */
 	bool unsaved;
 	struct chain chain;         /* up to what was sent */
 	struct spool_position sent; /* the same */

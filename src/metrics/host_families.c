@@ -223,8 +223,9 @@ const struct family host_families[] = {
 	{"kvm_encstat_audit_records", FAMILY_COUNTER, "", "Audit records that were made.",
 		METRICS_HOST, {}, .of_host = audit_told},
 	{"kvm_encstat_audit_delivered", FAMILY_COUNTER, "",
-		"Audit records that the journal, or the file, has.", METRICS_HOST, {},
-		.of_host = audit_delivered},
+		"Audit records that came to the journal, or the file, also of what an earlier life "
+		"had left on disk.",
+		METRICS_HOST, {}, .of_host = audit_delivered},
 	{"kvm_encstat_audit_spool_bytes", FAMILY_GAUGE, "bytes",
 		"Audit records that wait on disk, as the journal does not take them.", METRICS_HOST,
 		{}, .of_host = audit_waiting},

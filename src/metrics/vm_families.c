@@ -138,8 +138,9 @@ const struct family vm_families[] = {
 		"apart.",
 		METRICS_FULL, {}, .of_vm = exits},
 	{"kvm_encstat_vm_hypercalls", FAMILY_COUNTER, "",
-		"Hypercalls. Left out where one process has several VMs.", METRICS_FULL, {},
-		.of_vm = hypercalls},
+		"Hypercalls, but for those that a policy refused. Left out where one process has "
+		"several VMs.",
+		METRICS_FULL, {}, .of_vm = hypercalls},
 	{"kvm_encstat_vm_resets", FAMILY_COUNTER, "", "Resets of the VM.", METRICS_FULL, {},
 		.of_vm = resets},
 	{"kvm_encstat_vm_vcpus", FAMILY_GAUGE, "", "vCPUs, where they are known.", METRICS_FULL, {},

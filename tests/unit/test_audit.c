@@ -321,6 +321,20 @@ static void test_journal(void **state)
 	assert_int_equal(status.delivered, 61);
 	assert_int_equal(status.waiting, 0);
 	audit_free(&audit);
+
+	/* The log goes on, what is counted begins anew. */
+	audit = begin(&settings);
+	audit_status(audit, &status);
+	assert_int_equal(status.told, 0);
+	assert_int_equal(status.delivered, 0);
+	audit_note(audit, AUDIT_CHANGED, NULL, NULL, 0, "once more");
+	audit_turn(audit);
+	assert_true(receive(fd, message, sizeof(message)));
+	assert_int_equal(seq_of(message), 62);
+	audit_turn(audit);
+	audit_status(audit, &status);
+	assert_int_equal(status.delivered, 1);
+	audit_free(&audit);
 	close(fd);
 }
 
