@@ -52,7 +52,7 @@ if ! make_system "$system"; then
 	fail "$(name 'there is a Debian to boot')"
 	exit 0
 fi
-cp "$deb" "$module" "$build/tests/guest" "$here"/systemd/{run,again,wait,steps,service,*.yaml,*.guest} "$job/"
+cp "$deb" "$module" "$build/tests/guest" "$here"/systemd/{run,again,wait,steps,measure,service,*.yaml,*.guest} "$job/"
 "$here/systemd/guest.sh" $type >"$job/db1.guest"
 # How quick this machine is at emulating is not what is tested: where systemd has 90 s for a start, it has more here.
 append="systemd.unit=lab.target systemd.show_status=0 systemd.default_timeout_start_sec=600 ${LAB_APPEND-}"

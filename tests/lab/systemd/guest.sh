@@ -47,7 +47,7 @@ start() {
 	pages start "$1" "$(set -- "$1" 149 148 150 151; shift $(($1 + 1)); echo "$1")" "$1"
 	[ "$1" != 0 ] || printf '%s\n' "share $(refused_later start) 1" "private $(refused_later start) 1"
 	[ "$1" != 1 ] || echo 'share 0xc0000 1' # which is suspicious
-	echo "share $(refused start "$1") 1 times=7 stride=0"
+	echo "share $(refused start "$1") 1 times=$(asks_refused "$1") stride=0"
 	[ "$type" = default ] || vmm start "$1" 1 3
 }
 

@@ -60,12 +60,12 @@ equal "$(name 'audit: db1 ended, and its figures are not called exact')" '["stal
 
 # ---- vetoes ----
 
-# Each of the four vCPUs asked seven times for a page of its own.
+# Each of the four vCPUs asked for a page of its own.
 rule=/etc/kvm-encstat/db1.yaml:8
 equal "$(name 'audit: vetoes of the first phase: whose, which page, by which rule, how often')" \
 	"$(for vcpu in 0 1 2 3; do
-		printf '["db1","6ba7b810-9dad-11d1-80b4-00c04fd430c8","%s","%s","%s","1","shared","12","gate","deny","%s","/etc/kvm-encstat/db1.yaml","4",7]\n' \
-			$type $vcpu $(($(refused start $vcpu) / 4096)) $rule
+		printf '["db1","6ba7b810-9dad-11d1-80b4-00c04fd430c8","%s","%s","%s","1","shared","12","gate","deny","%s","/etc/kvm-encstat/db1.yaml","4",%s]\n' \
+			$type $vcpu $(($(refused start $vcpu) / 4096)) $rule $(asks_refused $vcpu)
 	done)" \
 	"$(of veto | jq -c --argjson from $((0x8004)) 'map(select(.KES_LEVEL == "gate" and (.KES_GFN | tonumber) >= $from and
 		(.KES_GFN | tonumber) < $from + 4) | [.KES_VM_NAME, .KES_VM_UUID, .KES_VM_TYPE, .KES_VCPU, .KES_GFN,
@@ -85,20 +85,3 @@ none "$(name 'audit: each kind has the MESSAGE_ID that the manual gives it')" \
 	"$(audit 'map([.KES_KIND, .MESSAGE_ID]) | unique[] | join(" ")' | tr -d '"' | while read -r kind id; do
 		tr -d '\\' <"$here/../../man/kvm-encstat.journal-fields.7" | grep -q "^.BR $kind \" ($id," || echo "$kind $id"
 	done)"
-
-# ---- the exporter ----
-
-# scraped FAMILY LABEL...: the value of the one series that has them
-scraped() {
-	local lines label
-	lines=$(grep "^$1{" "$out/scrape")
-	shift
-	for label; do lines=$(grep -F "$label" <<<"$lines"); done
-	awk '{print $NF}' <<<"$lines"
-}
-equal "$(name 'exporter: the VM that is enforced: shared, conversions, refusals, confidence')" \
-	"$(truth start '[.shared[][1]] | add * 4096') 601 $(truth start '.refused_map.eperm + .refused_own.eperm') 1" \
-	"$(scraped kvm_encstat_vm_pages_bytes 'vm="db1"' 'plane="guest"' 'state="shared"') \
-$(scraped kvm_encstat_vm_conversions_total 'vm="db1"' | awk '{n += $1} END {print n}') \
-$(scraped kvm_encstat_vm_verdicts_total 'vm="db1"' 'action="deny"' 'mode="enforce"') \
-$(scraped kvm_encstat_vm_confidence 'vm="db1"' 'plane="guest"' 'kvm_encstat_vm_confidence="exact"')"

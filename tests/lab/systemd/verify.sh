@@ -140,3 +140,4 @@ status hang.verify
 equal "$(name 'hang: the log is whole')" true "$(jq -s 'all(.whole and .problems == [])' "$out/hang.verify.out")"
 
 . "$here/systemd/verify-audit.sh"
+. "$here/systemd/verify-metrics.sh"
