@@ -96,14 +96,15 @@ void accounts_free(struct audit *audit)
 static bool may_tell(const struct audit *audit, struct account *account)
 {
 	const struct audit_settings *settings = &audit->settings;
-	int64_t cost = (int64_t)(NSEC_PER_SEC / settings->vm_rate), now = (int64_t)audit->now_ns;
+	int64_t cost = (int64_t)(NSEC_PER_SEC / settings->vm_rate);
+	int64_t now = audit->now_ns < INT64_MAX ? (int64_t)audit->now_ns : INT64_MAX;
 	int64_t from = now - (int64_t)settings->burst * cost;
 
 	if (settings->full)
 		return true;
 	if (account->budget_ns < from)
 		account->budget_ns = from;
-	if (account->budget_ns + cost > now)
+	if (account->budget_ns > now - cost)
 		return false;
 	account->budget_ns += cost;
 	return true;

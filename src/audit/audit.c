@@ -23,14 +23,14 @@ enum { SINK_JOURNAL, SINK_FILE, SINKS };
 const char *audit_time(const struct audit *audit, uint64_t ts_ns, char text[TIME_SIZE])
 {
 	int64_t offset = audit->replay ? audit->offset_ns : clock_realtime_offset_ns();
-	int64_t ns = (int64_t)ts_ns + offset;
-	time_t seconds = (time_t)(ns / (int64_t)NSEC_PER_SEC);
+	uint64_t ns = ts_ns + (uint64_t)offset; /* a capture may say anything: it goes round */
+	time_t seconds = (time_t)(ns / NSEC_PER_SEC);
 	char day[24];
 	struct tm tm;
 
 	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &tm));
 	snprintf(text, TIME_SIZE, "%s.%06uZ", day,
-		(unsigned int)(ns % (int64_t)NSEC_PER_SEC / 1000));
+		(unsigned int)(ns % NSEC_PER_SEC / 1000));
 	return text;
 }
 

@@ -250,6 +250,34 @@ static void test_intervals(void **state)
 	assert_int_equal(record_u64(first_kind(&log, "vm-end"), FIELD_SHARED_PAGES), 1);
 }
 
+/* A capture may say any time, and any time of day that it began at. */
+static void test_times(void **state)
+{
+	static const uint64_t times[] = {1, INT64_MAX - 1, 1ull << 63, UINT64_MAX - 4000000};
+	struct audit_settings settings = settings_of(false);
+
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++)
+		for (int k = 0; k < 3; k++) {
+			struct audit *audit = begin(&settings);
+			static struct log log;
+			struct bench b;
+
+			audit_set_clock(audit, k == 0 ? INT64_MIN : k == 1 ? 0 : INT64_MAX);
+			start_bench(&b, audit);
+			b.ts = times[i];
+			for (int n = 0; n < 250; n++) /* more than a burst */
+				answer(&b, 1, 0, 16, 1, 0, -1, 0, 0);
+			end_bench(&b, &audit);
+			read_log(&log);
+			for (size_t n = 0; n < log.n; n++) {
+				const char *time = record_field(&log.records[n], FIELD_TIME);
+
+				assert_int_equal(strlen(time), strlen("2026-11-28T22:52:24.123456Z"));
+			}
+			empty(state);
+		}
+}
+
 /* ---- a journald of our own ---- */
 
 static int listen_here(void)
@@ -403,6 +431,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_flood, empty),
 		cmocka_unit_test_teardown(test_verdicts, empty),
 		cmocka_unit_test_teardown(test_intervals, empty),
+		cmocka_unit_test_teardown(test_times, empty),
 		cmocka_unit_test_teardown(test_journal, empty),
 		cmocka_unit_test_teardown(test_large, empty),
 		cmocka_unit_test_teardown(test_lock, empty),
