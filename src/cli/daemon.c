@@ -33,10 +33,20 @@ int daemon_finding(struct daemon *daemon, const struct finding *finding, enum fi
 	return 0;
 }
 
+/* Who reads along has a model, too, and gets nothing of what is the proof's. */
 void daemon_records(struct daemon *daemon, const struct kes_record *records, size_t n)
 {
+	const struct enforcer *enforcer = &daemon->enforcer;
+	size_t from = 0;
+
 	daemon->records_came = true;
-	daemon_socket_records(daemon->socket, records, n);
+	for (size_t i = 0; i < n && enforcer->proving; i++) {
+		if (!enforcer_is_proof(enforcer, records[i].vm))
+			continue;
+		daemon_socket_records(daemon->socket, records + from, i - from);
+		from = i + 1;
+	}
+	daemon_socket_records(daemon->socket, records + from, n - from);
 }
 
 int daemon_start(struct daemon *daemon, int (*pump)(void *), void *session, struct error *err)

@@ -52,7 +52,8 @@ struct found {
 #define PROOF_RUNS 5 /* of the first: a busy host may leave no room on the ring for what it did */
 struct proof {
 	uint32_t guests[PROOF_RUNS + 1]; /* processes */
-	size_t n_guests;
+	uint32_t vms[PROOF_RUNS + 1];    /* the same, by id */
+	size_t n_guests, n_vms;
 	uint64_t refused, passed, slipped;
 };
 
@@ -135,6 +136,8 @@ int enforcer_prove(
 	struct enforcer *enforcer, int (*pump)(void *), void *session, struct error *err);
 /* Whether the event is of a guest of the proof, and so no operator's: it is dealt with. */
 bool enforcer_watch_proof(struct enforcer *enforcer, const struct event *event);
+/* The same of a VM, once there was an event of it. */
+bool enforcer_is_proof(const struct enforcer *enforcer, uint32_t vm);
 
 /* ---- enforcer_react.c ---- */
 

@@ -56,6 +56,24 @@ static void note_guest(struct proof *proof, const struct canary *canary)
 		proof->guests[proof->n_guests++] = (uint32_t)canary->pid;
 }
 
+bool enforcer_is_proof(const struct enforcer *enforcer, uint32_t vm)
+{
+	const struct proof *proof = &enforcer->proof;
+
+	for (size_t i = 0; i < proof->n_vms; i++)
+		if (proof->vms[i] == vm)
+			return true;
+	return false;
+}
+
+static void note_vm(struct enforcer *enforcer, uint32_t vm)
+{
+	struct proof *proof = &enforcer->proof;
+
+	if (!enforcer_is_proof(enforcer, vm) && proof->n_vms < ARRAY_SIZE(proof->vms))
+		proof->vms[proof->n_vms++] = vm;
+}
+
 bool enforcer_watch_proof(struct enforcer *enforcer, const struct event *event)
 {
 	struct proof *proof = &enforcer->proof;
@@ -63,6 +81,7 @@ bool enforcer_watch_proof(struct enforcer *enforcer, const struct event *event)
 
 	if (!enforcer->proving || !is_ours(proof, event->vm))
 		return false;
+	note_vm(enforcer, event->vm->id);
 	if (event->kind == EVENT_VERDICT)
 		proof->refused += about && event->judgement->action == KES_DENY;
 	else if (event->kind == EVENT_CONVERTED && about)

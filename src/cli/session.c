@@ -26,8 +26,10 @@ static int on_event(void *context, const struct event *event)
 
 	if (session->reader->event && !session->catching_up)
 		r = session->reader->event(session->reader->context, &session->style, event);
-	if (r == READER_NOBODYS)
+	if (r == READER_NOBODYS) {
+		model_disown(session->model, event->vm->id);
 		return 0;
+	}
 	return !r && session->detect ? detect_event(session->detect, event) : r;
 }
 

@@ -16,7 +16,9 @@ struct json_object;
 struct live;
 struct live_options;
 
-#define READER_NOBODYS 1 /* a reader's event() is of the tool's own doing: no detector sees it */
+/* A reader's event() is of a VM of the tool's own: no detector sees it, and the model does not keep
+ * it. */
+#define READER_NOBODYS 1
 
 struct reader {
 	/* Called for each event; may be NULL. 0, READER_NOBODYS or a negative errno. */

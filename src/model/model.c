@@ -105,19 +105,51 @@ static size_t oldest_ended(const struct model *model)
 	return oldest;
 }
 
+/* One that ended. */
+static void take_out(struct model *model, size_t at)
+{
+	vm_free(&model->vms[at]);
+	memmove(&model->vms[at], &model->vms[at + 1],
+		(model->n_vms - at - 1) * sizeof(struct vm *));
+	model->n_vms--;
+	model->n_ended--;
+}
+
 static int forget(struct model *model, size_t at, const struct kes_record *r)
 {
 	struct event event = model_event(EVENT_FORGOTTEN, model->vms[at], r);
 	int ret = model_emit(model, &event);
 
 	model->totals.forgotten_lost += vm_lost(model->vms[at]);
-	vm_free(&model->vms[at]);
-	memmove(&model->vms[at], &model->vms[at + 1],
-		(model->n_vms - at - 1) * sizeof(struct vm *));
-	model->n_vms--;
-	model->n_ended--;
+	take_out(model, at);
 	model->totals.forgotten++;
 	return ret;
+}
+
+static void take_back(struct ledger_totals *all, const struct ledger_totals *part)
+{
+	all->converted -= part->converted;
+	all->denied -= part->denied;
+	all->refused -= part->refused;
+	all->unanswered -= part->unanswered;
+	all->no_answer -= part->no_answer;
+	all->to_private -= part->to_private;
+	all->faults -= part->faults;
+	all->vetoed -= part->vetoed; /* the others are counted of VMs only */
+}
+
+static void take_out_nobodys(struct model *model, const struct vm *vm)
+{
+	take_back(&model->totals.ledger, &vm->totals);
+	take_out(model, vm_position(model, vm->id));
+}
+
+void model_disown(struct model *model, uint32_t id)
+{
+	struct vm *vm = find_vm(model, id);
+
+	if (vm)
+		vm->nobodys = true;
 }
 
 static bool has_too_many(const struct model *model)
@@ -228,6 +260,8 @@ static int on_vm_end(struct model *model, struct vm *vm, const struct kes_record
 	model->n_ended++;
 	if (!ret)
 		ret = model_emit(model, &event);
+	if (vm->nobodys)
+		take_out_nobodys(model, vm);
 	return ret ? ret : forget_ended(model, r);
 }
 

@@ -41,6 +41,9 @@ const struct vm *model_find(const struct model *model, uint32_t id);
  * has one and lives. 0 if there is none. */
 uint32_t model_next_reading(const struct model *model, uint32_t after, bool any);
 
+/* The VM is the tool's own: once it has ended it is as if it had never been. */
+void model_disown(struct model *model, uint32_t id);
+
 /* The time of the latest record. */
 uint64_t model_now(const struct model *model);
 

@@ -100,6 +100,7 @@ struct vm {
 	bool alive;
 	bool finished;  /* the stream ended: nothing more of it comes */
 	bool abi_doubt; /* a request that looks like the other ABI was seen */
+	bool nobodys;   /* the tool's own: see model_disown() */
 	uint64_t last_ns, end_ns;
 
 	struct pagemap *planes[PLANES]; /* NULL until there is something to say */

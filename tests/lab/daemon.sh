@@ -31,6 +31,23 @@ none "$(name 'the kernel has nothing to complain')" \
 # audit KIND FILTER: of the records of a kind, in a list
 audit() { jq -sc --arg kind "$1" "[.[] | select(.KES_KIND == \$kind) | $2]" "$out/audit.jsonl"; }
 
+# While it starts and proves its veto a guest converts all the time, and nothing of that is passed over: what the
+# model has, which takes records, is what all have that take events. What the proof did is nobody's.
+converted=$(jq 'select(.name == "busy") | .converted' "$out/busy.list")
+try "$(name 'proof: a guest of others converts meanwhile')" test "$converted" -gt 200
+equal "$(name 'proof: none of its conversions is missing in the metrics')" "$converted" \
+	"$(sed -n 's/^kvm_encstat_conversions_total.* //p' "$out/busy.metrics" | awk '{ n += $1 } END { print n }')"
+equal "$(name 'proof: nor in the audit log')" "$converted $converted" \
+	"$(jq -r 'select(.KES_VM_NAME == "busy" and .KES_KIND == "summary") | .KES_CONVERTED' "$out/audit.jsonl" | awk '{ n += $1 } END { print n }') \
+$(jq -r 'select(.KES_VM_NAME == "busy" and .KES_KIND == "vm-end") | .KES_CONVERTED' "$out/audit.jsonl")"
+equal "$(name 'proof: its map is the truth, but for the memslot that it converts nothing of; nothing was lost')" \
+	"$(jq -c .shared "$out/busy.truth") $(jq -c '[.memslots[0]]' "$out/busy.truth") 0" \
+	"$(jq -rc '[.ranges[] | select(.state == "shared") | [.gfn, .npages]], [.ranges[] | select(.state == "unknown") | [.gfn, .npages]]' \
+		"$out/busy.map" | xargs) $(jq 'select(.name == "busy") | .lost' "$out/busy.list")"
+equal "$(name 'proof: its own guests are in no list')" busy "$(jq -r .name "$out/busy.list" | xargs)"
+equal "$(name 'proof: nor in the metrics')" 1 "$(sed -n 's/^kvm_encstat_vms{.*} //p' "$out/busy.metrics" | awk '{ n += $1 } END { print n }')"
+equal "$(name 'proof: nor in the audit log')" '["acted","busy"]' "$(jq -sc '[.[].KES_VM_NAME // empty] | unique' "$out/audit.jsonl")"
+
 # It enforces, and is asked.
 same "$(name 'policy loaded: by the daemon as from the tables')" "$out/armed.direct" "$out/armed.loaded"
 matches "$(name 'policy loaded: how often it was not asked')" "$(cat "$out/armed.loaded")" '^  not asked    [0-9]+$'

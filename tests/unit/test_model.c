@@ -377,6 +377,38 @@ static void test_ended_vms_are_bounded(void **state)
 	model_free(&b.model);
 }
 
+/* What is the tool's own leaves nothing behind, and those around it are as they were. */
+static void test_own_vms_leave_nothing(void **state)
+{
+	struct model_totals totals, before;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, 0);
+	convert(&b, 1, 0x10, 3, 0, 0);
+	model_totals(b.model, &before);
+	vm_new_record(&b, 2, KES_F_BORN, 0);
+	model_disown(b.model, 2);
+	model_disown(b.model, 99); /* there is none */
+	convert(&b, 2, 0x20, 5, 0, 0);
+	request(&b, 2, 0, 0x30, 1, 0);
+	assert_int_equal(model_vm_count(b.model), 2);
+	convert(&b, 1, 0x11, 1, 0x10, 0);
+	apply(&b, record(&b, 2, KES_VM_END));
+	apply(&b, record(&b, 2, KES_COUNT));
+	model_totals(b.model, &totals);
+	assert_int_equal(model_vm_count(b.model), 1);
+	assert_null(model_find(b.model, 2));
+	assert_int_equal(totals.ledger.converted, before.ledger.converted + 1);
+	assert_int_equal(totals.ledger.unanswered, 0);
+	assert_int_equal(totals.forgotten, 0);
+	assert_int_equal(first_vm(&b)->shared, 2);
+	apply(&b, record(&b, 1, KES_VM_END));
+	assert_int_equal(model_vm_count(b.model), 1);
+	model_free(&b.model);
+}
+
 /* Their maps are, too: the oldest go first, and VMs that live stay whatever they take. */
 static void test_ended_vms_are_bounded_in_bytes(void **state)
 {
@@ -613,6 +645,7 @@ int main(void)
 		cmocka_unit_test(test_both_abis_decode),
 		cmocka_unit_test(test_abi_doubt_is_told_once),
 		cmocka_unit_test(test_ended_vms_are_bounded),
+		cmocka_unit_test(test_own_vms_leave_nothing),
 		cmocka_unit_test(test_ended_vms_are_bounded_in_bytes),
 		cmocka_unit_test(test_forgotten_losses_count),
 		cmocka_unit_test(test_host_loss_counts_once),
