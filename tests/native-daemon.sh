@@ -133,4 +133,32 @@ touch "$work/ours-c.go"
 kill -TERM $daemon
 wait $daemon
 equal 'native: the daemon ends well' 0 $?
+# ---- its capabilities ----
+
+# under NAME CAPABILITIES: a daemon that could have these at most; status is NAME.status if it does not come to watch
+under() {
+	printf 'daemon: {state_dir: %s/%s, socket: %s/%s.socket, group: nogroup}\naudit: {to: nowhere}\n' \
+		"$work" "$1" "$work" "$1" >"$work/$1.yaml"
+	setpriv --bounding-set="-all$(tr '[:upper:]' '[:lower:]' <<<" $2" | sed 's/ cap_/,+/g')" \
+		timeout 60 build/kvm-encstat daemon --config "$work/$1.yaml" >/dev/null 2>"$work/$1.err"
+	echo $? >"$work/$1.status"
+}
+# watches NAME: whether it has given up what it could
+watches() { pid=$(cat "$work/$1/lock") && grep -q '^Seccomp:[[:space:]]*2' "/proc/$pid/status"; }
+
+given=$(sed -n 's/^CapabilityBoundingSet=//p' units/kvm-encstat.service)
+under unit "$given" &
+until_true watches unit
+matches 'native: with what the unit gives it, it watches, and keeps what it says' \
+	"$(sed -n 's/^CapEff:[[:space:]]*//p' "/proc/$pid/status")" '^00000080000800(20|24)$'
+equal 'native: its socket is the group'"'"'s' 'nogroup 660' "$(stat -c '%G %a' "$work/unit.socket")"
+kill "$pid"
+wait $!
+none 'native: and it misses nothing' "$(grep 'there is no CAP_' "$work/unit.err")"
+under admin "${given/ CAP_SYS_ADMIN/}"
+matches 'native: without CAP_SYS_ADMIN it does not start' "$(cat "$work"/admin.{status,err})" \
+	'1 .*does not let us load BPF programs'
+under chown "${given/ CAP_CHOWN/}"
+matches 'native: without CAP_CHOWN neither, where it makes the socket' "$(cat "$work"/chown.{status,err})" \
+	'1 .*letting the group read'
 none 'native: the sanitizers have nothing to say' "$(grep -h 'ERROR: \|runtime error' "$work"/*.err)"

@@ -102,6 +102,9 @@ int live_read_attributes(struct live *live, uint32_t vm, record_fn take, void *c
  * or the VM has no such memory. */
 int live_read_resident(struct live *live, uint32_t vm, record_fn take, void *context);
 
+/* Whether it does, on this kernel: it then reads /proc/PID/pagemap of VMMs. */
+bool live_reads_pagemaps(const struct live *live);
+
 /* The VMs that are watched now, by what a later life may know them again; counters are not filled.
  * *ret is the caller's to free. */
 int live_list(const struct live *live, struct live_known **ret, size_t *ret_n);

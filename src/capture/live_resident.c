@@ -122,6 +122,11 @@ void live_resident_free(struct live *live)
 	live->resident = NULL;
 }
 
+bool live_reads_pagemaps(const struct live *live)
+{
+	return live->resident;
+}
+
 /* ---- what guest_memfd has ---- */
 
 /* Runs the iterator up to the VM's file: for that one, it writes a byte. */

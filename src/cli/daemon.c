@@ -105,7 +105,7 @@ static int drop_privileges(struct daemon *daemon, struct error *err)
 	if (daemon->dropped || !daemon->live)
 		return 0;
 	daemon->dropped = true;
-	return privileges_drop(err);
+	return privileges_drop(live_reads_pagemaps(daemon->live), err);
 }
 
 int daemon_turn(struct daemon *daemon, struct error *err)

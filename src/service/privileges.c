@@ -3,6 +3,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -14,43 +15,53 @@
 
 /* ---- capabilities ---- */
 
+/* Each was tried without. To read and write the kernel's tables, and to attach what is loaded,
+ * takes their descriptors and, since Linux 5.19, no capability, whatever
+ * kernel.unprivileged_bpf_disabled says. */
 static const struct {
 	unsigned int capability;
+	bool pagemaps; /* for those only */
 	const char *name, *reason;
 } kept[] = {
-	{CAP_BPF, "CAP_BPF",
-		"each look at the kernel's tables is a bpf(2), which takes it on hosts that keep "
-		"that from users"},
-	{CAP_PERFMON, "CAP_PERFMON",
-		"tracing programs that are attached when the first VM comes that needs them, "
-		"and iterators"},
-	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE",
-		"what /proc says of VMMs that are not root's: their files, their pagemap"},
-	{CAP_KILL, "CAP_KILL",
+	{CAP_BPF, false, "CAP_BPF",
+		"hooks that come and go while other programs' code has used up the kernel's memory "
+		"for it (net.core.bpf_jit_limit), which any user can bring about: the kernel then "
+		"does not attach, and complains of itself when one is taken away"},
+	{CAP_SYS_PTRACE, false, "CAP_SYS_PTRACE",
+		"what /proc says of VMMs that are not root's: their names and threads where it is "
+		"mounted with hidepid=, and their pagemap"},
+	{CAP_DAC_READ_SEARCH, true, "CAP_DAC_READ_SEARCH",
+		"the pagemap of VMMs that are not root's, a file of their own, for memory that a "
+		"VM "
+		"has twice"},
+	{CAP_KILL, false, "CAP_KILL",
 		"VMMs that are not root's: those that are frozen go on without their vCPUs, and "
 		"policies may kill"},
 };
 
 /* A unit may give less: the daemon goes on with what it has, and what will be missing is said. */
-static unsigned int find_kept(void)
+static unsigned int find_kept(bool pagemaps)
 {
 	unsigned int found = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		if (kept[i].pagemaps && !pagemaps)
+			continue;
 		if (capng_have_capability(CAPNG_PERMITTED, kept[i].capability))
 			found |= 1u << i;
 		else
 			log_line(LOG_WARNING, "there is no %s here, which is for %s", kept[i].name,
 				kept[i].reason);
+	}
 	return found;
 }
 
 /* The bounding set takes a capability of its own to change, which the unit may not give; nothing
  * is ever executed, so that it does not matter. */
-static int drop_capabilities(struct error *err)
+static int drop_capabilities(bool pagemaps, struct error *err)
 {
 	bool bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-	unsigned int found = find_kept();
+	unsigned int found = find_kept(pagemaps);
 
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
@@ -68,8 +79,7 @@ static int drop_capabilities(struct error *err)
 #define CALL(name) SCMP_SYS(name)
 
 static const int calls[] = {
-	/* the kernel's tables, and what KVM is asked for */
-	CALL(bpf),
+	/* what KVM is asked for, and pagemaps */
 	CALL(ioctl),
 	/* waiting */
 	CALL(epoll_create1),
@@ -205,6 +215,22 @@ static const int calls[] = {
 	CALL(exit_group),
 };
 
+/* Of bpf(2): tables, what tells of them, and attaching what was loaded before; nothing is loaded
+ * any more. Numbers of programs want CAP_SYS_ADMIN, which the kernel says by itself. */
+static const enum bpf_cmd bpf_commands[] = {
+	BPF_MAP_LOOKUP_ELEM,
+	BPF_MAP_LOOKUP_BATCH,
+	BPF_MAP_UPDATE_ELEM,
+	BPF_MAP_DELETE_ELEM,
+	BPF_MAP_GET_NEXT_KEY,
+	BPF_OBJ_GET,
+	BPF_OBJ_GET_INFO_BY_FD,
+	BPF_PROG_GET_NEXT_ID,
+	BPF_LINK_CREATE,
+	BPF_RAW_TRACEPOINT_OPEN,
+	BPF_ITER_CREATE,
+};
+
 /* Whatever is not in the list fails with EPERM, and the kernel logs it: the daemon is worth more
  * than its death when a library does something new. To become another program is never that. */
 static int fill(scmp_filter_ctx filter)
@@ -214,6 +240,9 @@ static int fill(scmp_filter_ctx filter)
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1); /* since Linux 4.14 */
 	for (size_t i = 0; i < ARRAY_SIZE(calls) && !r; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bpf_commands) && !r; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+			SCMP_A0_32(SCMP_CMP_EQ, bpf_commands[i]));
 	if (!r)
 		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0);
 	if (!r)
@@ -239,14 +268,14 @@ static int filter_calls(struct error *err)
 	return r ? error_set(err, r, "filtering system calls failed: %s", strerror(-r)) : 0;
 }
 
-int privileges_drop(struct error *err)
+int privileges_drop(bool pagemaps, struct error *err)
 {
 	int r;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return error_set(
 			err, -errno, "giving up new privileges failed: %s", strerror(errno));
-	r = drop_capabilities(err);
+	r = drop_capabilities(pagemaps, err);
 	if (r || can_filter())
 		return r ? r : filter_calls(err);
 	log_line(LOG_WARNING, "this kernel has no filters of system calls (CONFIG_SECCOMP_FILTER): "

@@ -7,9 +7,12 @@
 #ifndef SERVICE_PRIVILEGES_H
 #define SERVICE_PRIVILEGES_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
-/* Of the whole process. On an error some may be gone: the daemon had better end. */
-int privileges_drop(struct error *err);
+/* Of the whole process; pagemaps: those of VMMs will be read. On an error some may be gone: the
+ * daemon had better end. */
+int privileges_drop(bool pagemaps, struct error *err);
 
 #endif

@@ -18,7 +18,8 @@ rm -rf "$job"
 mkdir -p "$job/out"
 cp "$here/daemon/run" "$job/run"
 cp -r "$here/../enforce/policies" "$job/policies"
-"$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)" "$(command -v script)"
+"$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)" "$(command -v script)" \
+	"$(command -v setpriv)"
 install -D /lib/terminfo/l/linux "$job/root/usr/share/terminfo/l/linux"
 if ! "$here/boot.sh" "$kernel" "$job" 600 >"$job/boot.log" 2>&1; then
 	fail "$(name 'booted and ran')" "$(cat "$job/boot.log")"
@@ -76,5 +77,39 @@ equal "$(name 'audit: each time that could not be enforced what was to be')" '[t
 for life in unarmed kept nothing; do
 	equal "$(name "$life: ends well")" 0 "$(cat "$out/$life.status")"
 done
+
+# What it has kept is this, whoever started it: CAP_BPF, CAP_SYS_PTRACE, CAP_KILL, and CAP_DAC_READ_SEARCH where KVM has memory attributes.
+case $kernel in
+6.1 | 6.1-*) kept=0000008000080020 ;;
+*) kept=0000008000080024 ;;
+esac
+zero=0000000000000000
+for life in least armed unarmed kept nothing; do
+	equal "$(name "$life: no more privileges than it says")" \
+		"CapInh: $zero CapPrm: $kept CapEff: $kept CapBnd: $zero CapAmb: $zero NoNewPrivs: 1 Seccomp: 2" \
+		"$(xargs <"$out/$life.privileges")"
+done
+
+# And it is all that it takes.
+rules() { jq -c '[.sets[].rules[] | select(.file == "/tmp/least.yaml")] | length' "$1"; }
+equal "$(name 'least: a VM of a user that comes is known by its name, and seen from birth')" '["least",false,5]' \
+	"$(jq -c 'select(.name == "least") | [.name, .lost > 0, .pages.shared]' "$out/least.list")"
+equal "$(name 'least: its map')" '["exact",[[256,5]]]' \
+	"$(jq -c '[.confidence, [.ranges[] | select(.state == "shared") | [.gfn, .npages]]]' "$out/least.map")"
+equal "$(name 'least: another policy is read, and holds')" '1 3 0' \
+	"$(rules "$out/least.before") $(rules "$out/least.after") $(tail -n 1 "$out/least.reload")"
+matches "$(name 'least: it is frozen')" "$(cat "$out/least.freeze")" '^VM [0-9]+ least is frozen
+0$'
+matches "$(name 'least: and released')" "$(cat "$out/least.release")" '^VM [0-9]+ least runs again
+0$'
+none "$(name 'least: the guest ends well')" "$(cat "$out/least.guest")"
+equal "$(name 'least: ends well')" 0 "$(cat "$out/least.status")"
+
+# Less is not.
+equal "$(name 'less: what it misses is said')" 'CAP_SYS_PTRACE CAP_KILL' "$(sed -n 's/.*there is no \(CAP_[A-Z_]*\) here.*/\1/p' "$out/less.err" | xargs)"
+none "$(name 'less: VMs of users have no name')" "$(grep ' less ' "$out/less.list")"
+matches "$(name 'less: nor can they be frozen')" "$(cat "$out/less.freeze")" 'cannot be frozen: Operation not permitted
+1$'
+
 equal "$(name 'nothing stays')" 0 "$(cat "$out/programs")"
 none "$(name 'nothing is pinned')" "$(cat "$out/pins")"

@@ -10,14 +10,18 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -30,8 +34,8 @@
 
 #define NOT_DROPPED 99
 
-/* How a process ends that does this afterwards. */
-static int afterwards(int (*look)(void))
+/* How a process ends that does this afterwards; pagemaps: as told to privileges_drop(). */
+static int afterwards_with(bool pagemaps, int (*look)(void))
 {
 	struct error err;
 	int status;
@@ -39,9 +43,14 @@ static int afterwards(int (*look)(void))
 
 	assert_true(pid >= 0);
 	if (!pid)
-		_exit(privileges_drop(&err) ? NOT_DROPPED : look());
+		_exit(privileges_drop(pagemaps, &err) ? NOT_DROPPED : look());
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
+}
+
+static int afterwards(int (*look)(void))
+{
+	return afterwards_with(false, look);
 }
 
 static int do_execve(void)
@@ -114,6 +123,44 @@ static void test_forbidden_calls(void **state)
 	assert_int_equal(afterwards(try_forbidden), 0);
 }
 
+/* The first that passes the filter, or (passed) that does not; -1: none. The kernel finds fault
+ * with all of them, but in other words: nothing is asked for. */
+static int find_command(const int *commands, size_t n, bool passed)
+{
+	for (size_t i = 0; i < n; i++) {
+		errno = 0;
+		if (syscall(SYS_bpf, commands[i], NULL, 0) == -1 && (errno != EPERM) == passed)
+			return commands[i];
+	}
+	return -1;
+}
+
+/* With CAP_BPF these would be a way to load more. */
+static int try_loading(void)
+{
+	static const int commands[] = {BPF_MAP_CREATE, BPF_PROG_LOAD, BPF_BTF_LOAD, BPF_OBJ_PIN,
+		BPF_PROG_ATTACH, BPF_PROG_TEST_RUN, BPF_LINK_UPDATE, BPF_ENABLE_STATS,
+		BPF_PROG_BIND_MAP};
+
+	return find_command(commands, ARRAY_SIZE(commands), true) + 1;
+}
+
+static int use_what_is_loaded(void)
+{
+	static const int commands[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM,
+		BPF_MAP_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY, BPF_MAP_LOOKUP_BATCH, BPF_OBJ_GET,
+		BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE, BPF_RAW_TRACEPOINT_OPEN, BPF_ITER_CREATE};
+
+	return find_command(commands, ARRAY_SIZE(commands), false) + 1;
+}
+
+static void test_bpf(void **state)
+{
+	(void)state;
+	assert_int_equal(afterwards(try_loading), 0);
+	assert_int_equal(afterwards(use_what_is_loaded), 0);
+}
+
 /* A journal of which files come and go is watched by inotify; journal_back.c opens it anew. */
 static int read_journal(void)
 {
@@ -165,11 +212,31 @@ static uint64_t capabilities(const char *which)
 }
 
 #define BIT(cap) (1ull << (cap))
-#define KEPT     (BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_SYS_PTRACE) | BIT(CAP_KILL))
+#define KEPT     (BIT(CAP_BPF) | BIT(CAP_SYS_PTRACE) | BIT(CAP_KILL))
+#define PAGEMAPS BIT(CAP_DAC_READ_SEARCH)
+
+static uint64_t had; /* before */
+
+/* Neither more nor less: of what there was. */
+static int have_exactly(uint64_t kept)
+{
+	if (capabilities("CapEff") != (had & kept))
+		return 1;
+	if (capabilities("CapPrm") != (had & kept))
+		return 2;
+	if (capabilities("CapInh") || capabilities("CapAmb"))
+		return 3;
+	return had & BIT(CAP_SETPCAP) && capabilities("CapBnd") ? 4 : 0;
+}
 
 static int count_capabilities(void)
 {
-	return ((capabilities("CapEff") | capabilities("CapPrm")) & ~KEPT) != 0;
+	return have_exactly(KEPT);
+}
+
+static int count_with_pagemaps(void)
+{
+	return have_exactly(KEPT | PAGEMAPS);
 }
 
 /* How it ends that has less than the daemon would keep. */
@@ -180,15 +247,13 @@ static int drop_with_one(void)
 	if (!freopen("/dev/null", "w", stderr)) /* what is missing is said */
 		return 1;
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (!getuid())
+	if (had & BIT(CAP_KILL))
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_KILL);
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return 2;
-	if (privileges_drop(&err))
+	if (privileges_drop(true, &err))
 		return 3;
-	if (count_capabilities())
-		return 4;
-	return !getuid() && capabilities("CapEff") != BIT(CAP_KILL) ? 5 : 0;
+	return capabilities("CapEff") != (had & BIT(CAP_KILL)) ? 4 : 0;
 }
 
 static void test_capabilities(void **state)
@@ -197,7 +262,9 @@ static void test_capabilities(void **state)
 	pid_t pid;
 
 	(void)state;
+	had = capabilities("CapEff");
 	assert_int_equal(afterwards(count_capabilities), 0);
+	assert_int_equal(afterwards_with(true, count_with_pagemaps), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid)
@@ -206,13 +273,87 @@ static void test_capabilities(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* ---- a VMM that is not root's ---- */
+
+static pid_t other;
+
+static pid_t start_other(void)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		close(ready[0]);
+		/* As after an execve(): what /proc has of it is its own. */
+		if (setgroups(0, NULL) || setgid(65534) || setuid(65534) ||
+			prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) || write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static bool can_open(const char *name)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", other, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int reach_other(void)
+{
+	if (kill(other, SIGCONT))
+		return 1;
+	if (!can_open("cmdline"))
+		return 2;
+	/* The like of which hidepid= asks, whatever /proc is mounted with here. */
+	return !can_open("auxv") && !can_open("maps") ? 3 : 0;
+}
+
+static int reach_its_pagemap(void)
+{
+	return can_open("pagemap") ? 0 : 1;
+}
+
+static void test_other_users(void **state)
+{
+	const uint64_t takes = BIT(CAP_SETUID) | BIT(CAP_SETGID) | KEPT | PAGEMAPS;
+
+	(void)state;
+	had = capabilities("CapEff");
+	if ((had & takes) != takes)
+		skip();
+	other = start_other();
+	assert_int_equal(afterwards(reach_other), 0);
+	assert_int_equal(afterwards_with(true, reach_other), 0);
+	assert_int_equal(afterwards_with(true, reach_its_pagemap), 0);
+	assert_int_not_equal(afterwards(reach_its_pagemap), 0);
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_other_program),
 		cmocka_unit_test(test_forbidden_calls),
 		cmocka_unit_test(test_what_it_takes),
+		cmocka_unit_test(test_bpf),
 		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_other_users),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

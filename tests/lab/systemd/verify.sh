@@ -30,6 +30,14 @@ none "$(name 'purge leaves nothing')" "$(grep -v /var/lib/dpkg "$out/left")"
 none "$(name 'purge: nothing is enforced any more')" "$(cat "$out/left.pins")"
 equal "$(name 'purge: nor refused')" '13 0' "$(jq -r '"\(.accepted) \(.refused_map.eperm)"' "$out/unguarded.truth")"
 
+# ---- its privileges ----
+
+# CAP_BPF, CAP_SYS_PTRACE, CAP_KILL, CAP_DAC_READ_SEARCH; it cannot make the unit's bounds narrower, which add CAP_SYS_ADMIN
+# and CAP_CHOWN, and nothing is ever executed.
+equal "$(name 'the service has no more privileges than it says')" \
+	'CapInh: 0000000000000000 CapPrm: 0000008000080024 CapEff: 0000008000080024 CapBnd: 0000008000280025 CapAmb: 0000000000000000 NoNewPrivs: 1 Seccomp: 2' \
+	"$(xargs <"$out/privileges")"
+
 # ---- what was done ----
 
 for what in start.restart exporter.start reload restart upgrade over.restart freeze thaw released stop; do
