@@ -156,9 +156,9 @@ kill "$pid"
 wait $!
 none 'native: and it misses nothing' "$(grep 'there is no CAP_' "$work/unit.err")"
 under admin "${given/ CAP_SYS_ADMIN/}"
-matches 'native: without CAP_SYS_ADMIN it does not start' "$(cat "$work"/admin.{status,err})" \
+matches 'native: without CAP_SYS_ADMIN it does not start' "$(cat "$work"/admin.{status,err} | tr "\n" " ")" \
 	'1 .*does not let us load BPF programs'
 under chown "${given/ CAP_CHOWN/}"
-matches 'native: without CAP_CHOWN neither, where it makes the socket' "$(cat "$work"/chown.{status,err})" \
+matches 'native: without CAP_CHOWN neither, where it makes the socket' "$(cat "$work"/chown.{status,err} | tr "\n" " ")" \
 	'1 .*letting the group read'
 none 'native: the sanitizers have nothing to say' "$(grep -h 'ERROR: \|runtime error' "$work"/*.err)"
