@@ -9,6 +9,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 [ -n "${FLOOD_INSIDE-}" ] || FLOOD_INSIDE=1 exec unshare -m --propagation private "$0" "$@"
+. tests/await.sh
 b=$1 rate=${2:-100000} seconds=${3:-10} clients=${4:-500}
 journald=/lib/systemd/systemd-journald
 work=$(mktemp -d)
@@ -21,15 +22,6 @@ fail() {
 	printf 'bench: %s\n' "$1" >&2
 	tail -n 5 "$work"/*.err >&2
 	exit 1
-}
-
-# await COMMAND...: until it is so; a minute at most
-await() {
-	local end=$((SECONDS + 60))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
 }
 
 figure() { # NAME VALUE UNIT

@@ -7,6 +7,7 @@
 #
 #   scrape.sh BUILD
 set -u
+. "$(dirname "$0")/../tests/await.sh"
 b=$1
 work=$(mktemp -d)
 started=()
@@ -19,13 +20,9 @@ figure() { # NAME VALUE UNIT
 	printf 'figure: %s %s %s\n' "$1" "$2" "$3"
 }
 
-# until_true COMMAND...: for two minutes at most
-until_true() {
-	local deadline=$((SECONDS + 120))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $deadline ] || { echo "scrape: waited too long for: $*" >&2; exit 1; }
-		sleep 0.05
-	done
+# wait_for COMMAND...: or all is over
+wait_for() {
+	await "$@" || { echo "scrape: waited too long for: $*" >&2; exit 1; }
 }
 
 # scrape NAME URL HEADER [OPTION...]: each once the exporter asks the daemon anew
@@ -53,7 +50,7 @@ value() { # NAME
 exporter() {
 	"$b/kvm-encstat-exporter" --socket "$1" --listen 127.0.0.1:0 2>"$work/exporter.err" &
 	started+=($!)
-	until_true grep -q 'listening on' "$work/exporter.err"
+	wait_for grep -q 'listening on' "$work/exporter.err"
 	at=$(sed -n 's/.*listening on //p' "$work/exporter.err")
 }
 
@@ -69,7 +66,7 @@ mkfifo "$work/commands"
 started+=($!)
 exec 3>"$work/commands"
 echo 'many 1000' >&3
-until_true eval '[ "$(grep -cx ok "$work/stage.out")" -eq 2 ]'
+wait_for eval '[ "$(grep -cx ok "$work/stage.out")" -eq 2 ]'
 exporter "$work/staged"
 scrape scrape "$at/metrics" "$openmetrics"
 mkdir "$work/files"
@@ -80,7 +77,7 @@ chmod -R a+rX "$work"
 port=$(free_port)
 busybox httpd -f -p "127.0.0.1:$port" -h "$work/files" &
 started+=($!)
-until_true curl -s -f -o /dev/null "127.0.0.1:$port/host.prom"
+wait_for curl -s -f -o /dev/null "127.0.0.1:$port/host.prom"
 scrape scrape_file "127.0.0.1:$port/host.prom" "$plain"
 
 if [ -x "$b/bench/node-exporter/usr/bin/prometheus-node-exporter" ]; then
@@ -89,7 +86,7 @@ if [ -x "$b/bench/node-exporter/usr/bin/prometheus-node-exporter" ]; then
 		--collector.textfile.directory="$work/files" --web.disable-exporter-metrics \
 		--web.listen-address="127.0.0.1:$port" 2>"$work/node.err" &
 	started+=($!)
-	until_true curl -s -f -o /dev/null "127.0.0.1:$port/metrics"
+	wait_for curl -s -f -o /dev/null "127.0.0.1:$port/metrics"
 	scrape scrape_node "127.0.0.1:$port/metrics" "$plain"
 	figure scrape.of_node "$(awk "BEGIN { printf \"%.3f\", $(value scrape_text.median) / $(value scrape_node.median) }")" times
 fi
@@ -103,12 +100,12 @@ fi
 "$b/tests/guest" --keep 1000 --slots 32 "$work/ready" "$work/never" &
 guest=$!
 started+=($guest)
-until_true test -s "$work/ready"
+wait_for test -s "$work/ready"
 kill -STOP $guest # what it waits for would take the CPU
 printf 'daemon: {state_dir: %s/state, socket: %s/real}\naudit: {to: nowhere}\nmetrics: {max_vms: 2000}\n' "$work" "$work" >"$work/daemon.yaml"
 "$b/kvm-encstat" daemon --config "$work/daemon.yaml" >/dev/null 2>"$work/daemon.err" &
 started+=($!)
-until_true test -S "$work/real"
+wait_for test -S "$work/real"
 figure scrape_real.vms "$("$b/kvm-encstat" list --socket "$work/real" --json | wc -l)" VMs
 exporter "$work/real"
 scrape scrape_real "$at/metrics" "$openmetrics"

@@ -5,6 +5,7 @@
 
 RESULTS=${RESULTS:-$(mktemp)}
 export RESULTS
+. "$(dirname "${BASH_SOURCE[0]}")/await.sh"
 
 pass() {
 	echo pass >>"$RESULTS"
@@ -48,15 +49,6 @@ got:  $3"; fi
 # matches NAME TEXT PATTERN: an extended regular expression
 matches() {
 	if printf '%s' "$2" | grep -qE -- "$3"; then pass "$1"; else fail "$1" "no /$3/ in: $2"; fi
-}
-
-# await COMMAND...: until it is so; a minute at most
-await() {
-	local end=$((SECONDS + 60))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
 }
 
 # The last line of a run; its status says whether all passed.

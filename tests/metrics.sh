@@ -16,15 +16,6 @@ exporter=build/kvm-encstat-exporter-sanitized
 share=units/share
 openmetrics='application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1'
 
-# until_true SECONDS COMMAND...: asks again and again, for so long at the most
-until_true() {
-	local deadline=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $deadline ] || return 1
-	done
-}
-
 # ---- the text ----
 
 # What these have is checked against the models by the unit tests; here that nothing changes unseen.
@@ -81,7 +72,7 @@ serve() {
 	shift
 	$exporter --socket "$work/socket" "$@" 2>"$work/$name.err" &
 	started+=($!)
-	until_true 20 grep -q '^kvm-encstat-exporter: listening on' "$work/$name.err"
+	await grep -q '^kvm-encstat-exporter: listening on' "$work/$name.err"
 	at=$(sed -n 's/^kvm-encstat-exporter: listening on //p' "$work/$name.err")
 }
 get() { curl -s --max-time 20 "$@"; }
@@ -102,11 +93,11 @@ tell() {
 	local before
 	before=$(grep -cx ok "$work/stage.out")
 	echo "$1" >&3
-	until_true 20 eval '[ "$(grep -cx ok "$work/stage.out")" -gt '"$before"' ]'
+	await eval '[ "$(grep -cx ok "$work/stage.out")" -gt '"$before"' ]'
 }
-until_true 20 grep -qx ok "$work/stage.out"
+await grep -qx ok "$work/stage.out"
 tell names
-until_true 5 eval 'get "$first/metrics" | grep -qx "kvm_encstat_up 1"' # what it was told is kept for half a second
+await eval 'get "$first/metrics" | grep -qx "kvm_encstat_up 1"' # what it was told is kept for half a second
 get "$first/metrics" >"$work/plain"
 try 'exporter: the daemon is there again' grep -qx 'kvm_encstat_up 1' "$work/plain"
 matches 'exporter: and its log says so' "$(cat "$work/away.err")" 'the daemon answers'
@@ -133,7 +124,7 @@ for i in $(seq 40); do
 done 2>/dev/null
 for fd in "${half[@]}"; do exec {fd}>&-; done
 head -c 4096 /dev/urandom >"/dev/tcp/${first%:*}/${first##*:}"
-try 'exporter: after half requests and garbage it serves' until_true 20 eval 'get "$first/metrics" | grep -qx "kvm_encstat_up 1"'
+try 'exporter: after half requests and garbage it serves' await eval 'get "$first/metrics" | grep -qx "kvm_encstat_up 1"'
 serve unix --listen "unix:$work/http"
 matches 'exporter: on a socket of the file system' "$(get --unix-socket "$work/http" http://x/metrics)" '^kvm_encstat_up 1'
 if [ -e /proc/net/if_inet6 ] && grep -q ' lo$' /proc/net/if_inet6; then
@@ -174,12 +165,12 @@ api="http://127.0.0.1:$port/api/v1"
 # ask QUERY: the values, one a line; none after a scrape that took too long
 ask() { get --data-urlencode "query=$1" "$api/query" | jq -r '.data.result[].value[1]'; }
 # comes_to VALUE QUERY
-comes_to() { until_true 20 eval '[ "$(ask '"'$2'"')" = '"$1"' ]'; }
+comes_to() { await eval '[ "$(ask '"'$2'"')" = '"$1"' ]'; }
 # fires ALERT, STATE...: whether it does so
 fires() { get "$api/alerts" | jq -e --arg name "$1" 'any(.data.alerts[]; .labels.alertname == $name and .state == "firing")'; }
 rests() { get "$api/alerts" | jq -e --arg name "$1" '.status == "success" and all(.data.alerts[]; .labels.alertname != $name)'; }
 
-try 'prometheus: it scrapes' until_true 30 eval '[ "$(ask kvm_encstat_up)" = 1 ]'
+try 'prometheus: it scrapes' await eval '[ "$(ask kvm_encstat_up)" = 1 ]'
 try 'prometheus: as OpenMetrics, without a fault' comes_to 1 'up{job="kvm-encstat"}'
 equal 'prometheus: it knows what each one is' '["counter","stateset","info"]' \
 	"$(get "$api/metadata" | jq -c '[.data["kvm_encstat_vm_conversions", "kvm_encstat_vm_confidence", "kvm_encstat_vm"][0].type]')"
@@ -188,20 +179,20 @@ same 'prometheus: hostile names come back as they are shown elsewhere' "$work/na
 	<(get "$api/label/vm/values" | jq -c '.data | unique')
 
 tell 'storm 1'
-try 'prometheus: a storm makes an alert' until_true 20 fires KvmEncstatStorm
+try 'prometheus: a storm makes an alert' await fires KvmEncstatStorm
 equal 'prometheus: of that VM' '["storm","1","KES-003"]' \
 	"$(get "$api/alerts" | jq -c 'first(.data.alerts[] | select(.labels.alertname == "KvmEncstatStorm").labels) | [.vm, .id, .finding]')"
 try 'prometheus: what it counted is what there was' comes_to 200000 'sum(kvm_encstat_vm_conversions_total{id="1"})'
 try 'prometheus: and so are their latencies' comes_to 200000 'kvm_encstat_vm_answer_seconds_count{id="1"}'
 tell quiet
-try 'prometheus: it ends with the storm' until_true 20 rests KvmEncstatStorm
+try 'prometheus: it ends with the storm' await rests KvmEncstatStorm
 try 'prometheus: and was counted' comes_to 1 'kvm_encstat_findings_total{finding="KES-003"}'
 kill $stage
-try 'prometheus: a daemon that is away makes an alert' until_true 20 fires KvmEncstatDown
+try 'prometheus: a daemon that is away makes an alert' await fires KvmEncstatDown
 mkfifo "$work/idle"
 exec 4<>"$work/idle"
 build/tests/stage "$work/socket" <&4 >/dev/null 2>&1 &
 started+=($!)
-try 'prometheus: which ends when it is back' until_true 20 rests KvmEncstatDown
+try 'prometheus: which ends when it is back' await rests KvmEncstatDown
 none 'prometheus: it had nothing to complain of' "$(grep -v 'level=info' "$work/prometheus/log")"
 none 'metrics: nor had the sanitizers' "$(grep -h 'ERROR: \|runtime error' "$work"/*.err)"

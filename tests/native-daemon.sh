@@ -18,21 +18,13 @@ if [ ! -w /dev/kvm ] || [ "$(id -u)" -ne 0 ] || ! build/kvm-encstat list --direc
 	exit 0
 fi
 
-# until_true COMMAND...: for a minute at most
-until_true() {
-	local deadline=$((SECONDS + 60))
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $deadline ] || { fail "native: waiting for: $*" "$(tail -n 5 "$work"/*.err)"; return 1; }
-	done
-}
-
 # stand NAME MEMORY EXITS: a VM that makes so many exits, and stands still then until $work/NAME.go is there
 stand() {
 	timeout -s KILL 300 build/tests/guest -name "$1" -uuid "0f0e0d0c-0b0a-4908-8706-0504030201$2" --truth "$work/$1.truth" \
 		<(printf 'vm memory=%sM mode=real\nvcpu 0\ntouch-file %s\nwait-file %s\nout %s\ntouch-file %s\nwait-file %s\n' \
 			"$2" "$work/$1.here" "$work/$1.run" "$3" "$work/$1.done" "$work/$1.go") 2>"$work/$1.err" &
 	started+=($!)
-	until_true test -e "$work/$1.here"
+	await test -e "$work/$1.here"
 }
 
 # ours FILE: lines of list's JSON that are of our VMs; others may live on this host, which make ids differ
@@ -46,7 +38,7 @@ printf 'daemon: {state_dir: %s/state, socket: %s}\naudit: {to: nowhere}\n' "$wor
 build/kvm-encstat daemon --config "$work/daemon.yaml" >/dev/null 2>"$work/daemon.err" &
 daemon=$!
 started+=($daemon)
-until_true test -S "$socket"
+await test -S "$socket"
 
 # ---- what it finds when it starts is what a command finds ----
 
@@ -67,7 +59,7 @@ same 'native: map of a VM that has none: the same' "$work/map--direct" "$work/ma
 
 build/kvm-encstat-exporter-sanitized --socket "$socket" --listen 127.0.0.1:0 2>"$work/exporter.err" &
 started+=($!)
-until_true grep -q 'listening on' "$work/exporter.err"
+await grep -q 'listening on' "$work/exporter.err"
 at=$(sed -n 's/^kvm-encstat-exporter: listening on //p' "$work/exporter.err")
 scrape() { curl -s -f -o "$work/$1" -H 'Accept: application/openmetrics-text;version=1.0.0' "$at/metrics"; }
 list_ours() { build/kvm-encstat list --all --json --socket "$socket" 2>/dev/null | grep '"name":"ours-'; }
@@ -76,9 +68,9 @@ list_ours() { build/kvm-encstat list --all --json --socket "$socket" 2>/dev/null
 take() {
 	local deadline=$((SECONDS + 60))
 	while [ $SECONDS -lt $deadline ]; do
-		until_true scrape old
+		await scrape old
 		list_ours >"$work/before"
-		until_true eval 'scrape scraped && ! cmp -s <(grep cpu_seconds_total "$work/old") <(grep cpu_seconds_total "$work/scraped")'
+		await eval 'scrape scraped && ! cmp -s <(grep cpu_seconds_total "$work/old") <(grep cpu_seconds_total "$work/scraped")'
 		list_ours >"$work/after"
 		! cmp -s "$work/before" "$work/after" || return
 	done
@@ -90,9 +82,9 @@ exits() { [ "$(list_ours | jq "select(.name == \"$1\").exits | add // 0")" -ge "
 touch "$work/ours-a.run" "$work/ours-b.run"
 stand ours-c 20 7
 touch "$work/ours-c.run"
-until_true exits ours-a 100
-until_true exits ours-b 2000
-until_true exits ours-c 7
+await exits ours-a 100
+await exits ours-b 2000
+await exits ours-c 7
 take
 matches 'native: what is scraped of VMs is what is listed' "$(tests/metrics/agree.py "$work/before" "$work/scraped" 2>&1)" \
 	'^3 VMs agree in [0-9]+ figures$'
@@ -102,8 +94,8 @@ none 'native: promtool check metrics has nothing to say' "$(promtool check metri
 # ---- when they have ended, against what their VMMs counted ----
 
 touch "$work/ours-a.go" "$work/ours-b.go"
-until_true eval '[ "$(list_ours | jq -s "map(select(.alive | not)) | length")" -eq 2 ]'
-until_true test -s "$work/ours-a.truth" -a -s "$work/ours-b.truth"
+await eval '[ "$(list_ours | jq -s "map(select(.alive | not)) | length")" -eq 2 ]'
+await test -s "$work/ours-a.truth" -a -s "$work/ours-b.truth"
 take
 matches 'native: the same when VMs have ended' "$(tests/metrics/agree.py "$work/before" "$work/scraped" 2>&1)" \
 	'^3 VMs agree in [0-9]+ figures$'
