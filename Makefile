@@ -117,7 +117,7 @@ $(B)/tests/counted.skel.h: $(B)/tests/counted.bpf.o
 $(B)/tests/counted: $(COUNTED_SOURCES) $(wildcard tests/counted/*.h) $(B)/tests/counted.skel.h $(VERDICT_OBJECTS)
 	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $(COUNTED_SOURCES) $(VERDICT_OBJECTS) -pthread $(LIBS) -o $@
 
-# Whether what comes wakes a reader that sleeps.
+# Whether what comes wakes a reader that waits.
 $(B)/tests/rest.bpf.o: tests/rest/rest.bpf.c | packages
 	$(call say,BPF,$@)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
@@ -125,7 +125,8 @@ $(B)/tests/rest.skel.h: $(B)/tests/rest.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name rest_bpf >$@ 2>$@.log || { cat $@.log; exit 1; }
 
 $(B)/tests/rest: tests/rest/rest.c $(B)/tests/rest.skel.h $(filter-out $(B)/src/cli/%,$(OBJECTS))
-	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $< $(filter-out $(B)/src/cli/%,$(OBJECTS)) -pthread $(LIBS) -o $@
+	$(call say,CC,$@)$(CC) $(KES_CFLAGS) $(CFLAGS) $< $(filter-out $(B)/src/cli/%,$(OBJECTS)) -pthread -Wl,--wrap=ring_buffer__consume \
+		$(LIBS) -o $@
 
 # The daemon's socket without a kernel, and a crowd of clients.
 $(B)/tests/serve $(B)/tests/clients: $(B)/tests/%: tests/socket/%.c $(filter-out $(B)/src/cli/%,$(OBJECTS))

@@ -36,6 +36,13 @@
 
 enum { FLOODER, OTHER };
 
+/* What the other VM asks for. */
+enum asks {
+	PASSED,
+	REFUSED, /* of a flood of refusals, for which the reader is awake already */
+	WAKING,  /* refused, too, but it is at rest each time */
+};
+
 static struct beside *bpf;
 static struct kvm_run *run; /* the flooder's */
 static _Atomic double rate; /* of the flood; 0: it rests */
@@ -78,11 +85,18 @@ static void install_rules(void)
 		"installing rules");
 }
 
+static void set_reader(uint32_t reader)
+{
+	struct kes_control control = {.answers_hooked = 1, .reader = reader};
+	uint32_t zero = 0;
+
+	must(!bpf_map_update_elem(bpf_map__fd(bpf->maps.control), &zero, &control, BPF_ANY),
+		"control");
+}
+
 static void load(void)
 {
-	static const struct kes_control control = {.answers_hooked = 1};
 	struct bpf_program *program;
-	uint32_t zero = 0;
 
 	bpf = beside__open();
 	must(bpf, "opening the programs");
@@ -99,8 +113,7 @@ static void load(void)
 	bpf_map__set_max_entries(
 		bpf->maps.tallies, (uint32_t)libbpf_num_possible_cpus() * KES_TALLIES);
 	must(!beside__load(bpf), "loading the programs");
-	must(!bpf_map_update_elem(bpf_map__fd(bpf->maps.control), &zero, &control, BPF_ANY),
-		"control");
+	set_reader(KES_READER_LOOKS);
 	bpf->bss->bench_pid = getpid();
 }
 
@@ -183,8 +196,9 @@ static int ignore(void *context, void *data, size_t size)
 
 /* ns of a verdict about the other VM's request, as the kernel counts. Those that are refused are
  * told to the reader, too. */
-static double verdicts(struct ring_buffer *ring, bool refused)
+static double verdicts(struct ring_buffer *ring, enum asks asks)
 {
+	bool refused = asks != PASSED;
 	static uint64_t i;
 	struct runs before = {0}, after = {0};
 	int fd = bpf_program__fd(bpf->progs.ask);
@@ -195,6 +209,8 @@ static double verdicts(struct ring_buffer *ring, bool refused)
 		next_request(i++, refused ? CLOSED : 0, &gpa, &attrs);
 		if (refused)
 			attrs = 0;
+		if (asks == WAKING)
+			set_reader(KES_READER_NAPS);
 		must(run_program(bpf->progs.ask, OTHER, gpa, attrs) == refused, "another verdict");
 		if (!refused)
 			run_program(bpf->progs.enter, OTHER, 0, 0);
@@ -208,7 +224,7 @@ static double verdicts(struct ring_buffer *ring, bool refused)
 /* ---- figures ---- */
 
 /* With that flood beside it, which has begun, and goes on: else another process has its CPU. */
-static double beside(struct ring_buffer *ring, double wanted, bool refused, double *ret_floods)
+static double beside(struct ring_buffer *ring, double wanted, enum asks asks, double *ret_floods)
 {
 	unsigned long before, after;
 	uint64_t start;
@@ -221,7 +237,7 @@ static double beside(struct ring_buffer *ring, double wanted, bool refused, doub
 			usleep(PAUSE_US);
 		before = flooded;
 		start = clock_now_ns();
-		ns = verdicts(ring, refused);
+		ns = verdicts(ring, asks);
 		after = flooded;
 		*ret_floods = (double)(after - before) * 1e9 / (double)(clock_now_ns() - start);
 		if (*ret_floods >= MOST * (wanted < RATE ? wanted : RATE))
@@ -233,7 +249,7 @@ static double beside(struct ring_buffer *ring, double wanted, bool refused, doub
 
 /* In turn alone and beside each flood, so that whatever else this machine does is in all of them.
  */
-static void bench(struct ring_buffer *ring, const char *name, bool refused)
+static void bench(struct ring_buffer *ring, const char *name, enum asks asks)
 {
 	static const char *const names[] = {"alone", "beside_100k", "beside_flat_out"};
 	static const double rates[] = {0, RATE, 1e9};
@@ -242,7 +258,7 @@ static void bench(struct ring_buffer *ring, const char *name, bool refused)
 
 	for (int round = 0; round < ROUNDS; round++)
 		for (int i = 0; i < 3; i++)
-			ns[i][round] = beside(ring, rates[i], refused, &floods[i][round]);
+			ns[i][round] = beside(ring, rates[i], asks, &floods[i][round]);
 	rate = 0;
 	for (int i = 0; i < 3; i++) {
 		snprintf(key, sizeof(key), "verdict.%s_%s", name, names[i]);
@@ -274,8 +290,9 @@ int main(void)
 	must(sysconf(_SC_NPROCESSORS_ONLN) > 1, "a second CPU");
 	must(!pthread_create(&flooder, NULL, flood, NULL), "a thread");
 	stay_on(1);
-	bench(ring, "passed", false);
-	bench(ring, "refused", true);
+	bench(ring, "passed", PASSED);
+	bench(ring, "refused", REFUSED);
+	bench(ring, "waking", WAKING);
 	ended = true;
 	pthread_join(flooder, NULL);
 	ring_buffer__free(ring);

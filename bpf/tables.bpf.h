@@ -98,9 +98,10 @@ struct {
 	__type(value, struct kes_host);
 } host SEC(".maps");
 
-/* What the C half tells the programs. */
+/* What the C half tells the programs, where it lies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct kes_control);

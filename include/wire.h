@@ -87,7 +87,7 @@ enum kes_cause {
 	KES_CAUSE_TABLE_FULL = 1,   /* no room for one more VM or vCPU in the kernel's tables */
 	KES_CAUSE_UNATTRIBUTED = 2, /* an exit whose vCPU could not be proved, or not be read */
 	KES_CAUSE_COUNTS_FULL =
-		3, /* no room for one more counter: counts are short, no record is */
+		3,               /* no room for one more counter: counts are short, no record is */
 	KES_CAUSE_UNWATCHED = 4, /* nobody watched: between two lives of the daemon */
 	KES_CAUSE_MAX,
 };
@@ -484,9 +484,15 @@ struct kes_control {
 	__u32 any_holder;     /* the inventory takes a VM of whoever holds it */
 	__u32 attributes_hooked; /* all hooks on changes of attributes are there */
 	__u64 written_off;       /* unhooked requests that ended with their VM */
-	/* The reader looks at the ring no more until it is woken: whoever puts something there does
-	 * that, and sets it to 0. */
-	__u64 reader_sleeps;
+	__u32 reader;            /* kes_reader; who wakes it makes it KES_READER_LOOKS */
+	__u32 urged; /* something urgent came since it began to look; it takes that back */
+};
+
+/* What the reader of the ring does, and so who wakes it. */
+enum kes_reader {
+	KES_READER_LOOKS,  /* nobody: it looks whether it was urged before it waits */
+	KES_READER_NAPS,   /* what is urgent: it looks by itself soon */
+	KES_READER_SLEEPS, /* whatever comes */
 };
 
 #endif

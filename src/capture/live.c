@@ -249,7 +249,7 @@ int live_hook_answers(struct live *live)
 {
 	int r;
 
-	if (live->control.answers_hooked)
+	if (live->control->answers_hooked)
 		return 0;
 	r = live_attach(live, LIVE_ANSWER_RUN);
 	if (r)
@@ -257,8 +257,7 @@ int live_hook_answers(struct live *live)
 	if (r)
 		return r;
 	live->answers_hooked_ns = clock_now_ns();
-	live->control.answers_hooked = 1;
-	live_write_control(live);
+	live->control->answers_hooked = 1;
 	return 0;
 }
 
@@ -391,11 +390,9 @@ int live_look(struct live *live)
 	r = live_iterate(live, live->links[LIVE_INVENTORY]);
 	if (r || live_host(live).holders == holders)
 		return r;
-	live->control.any_holder = 1;
-	live_write_control(live);
+	live->control->any_holder = 1;
 	r = live_iterate(live, live->links[LIVE_INVENTORY]);
-	live->control.any_holder = 0;
-	live_write_control(live);
+	live->control->any_holder = 0;
 	return r;
 }
 

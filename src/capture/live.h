@@ -73,15 +73,19 @@ void live_free(struct live **live);
 /* Waits up to timeout_ms (-1: for ever) and hands on what came. -EINTR when a signal came first. */
 int live_poll(struct live *live, int timeout_ms, record_fn take, void *context);
 
-/* Readable when live_poll() has something to do: for an event loop. That is so when much waits on
- * the ring, or something that is to be acted on; live_poll() has to be called some times a second
- * for the rest. */
+/* Readable when live_poll() has something to do: for an event loop. That is so after live_rest() or
+ * live_nap(), one of which comes before each wait. */
 int live_fd(const struct live *live);
 
 /* 1: until the next live_poll(), whatever comes makes live_fd() readable at once. 0: something has
  * come lately, so that it is better to wait and take it together with what follows; or something
  * came just now, which is handed on. A negative errno. */
 int live_rest(struct live *live, record_fn take, void *context);
+
+/* True: until the next live_poll(), which has to be some times a second, live_fd() becomes readable
+ * at once when much waits on the ring, or something that is to be acted on. False: there is such a
+ * thing already, so that there is no time to wait. */
+bool live_nap(struct live *live);
 
 /* Sends what the kernel counts (losses, exits, hypercalls) as records, as far as it changed, and
  * gives the places of ended VMs free. Once a second or so, and once at the end. */

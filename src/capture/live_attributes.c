@@ -57,8 +57,7 @@ static bool hook_inside(struct live *live)
 		live_detach(live, LIVE_CALL_LOCKED);
 		return false;
 	}
-	live->control.inside_hooked = 1;
-	live_write_control(live);
+	live->control->inside_hooked = 1;
 	return true;
 }
 
@@ -83,8 +82,7 @@ int live_hook_attributes(struct live *live)
 	if (!hook_trampolines(live) && !hook_pair(live, LIVE_CALL_PLAIN, LIVE_CALL_PLAIN_END))
 		return -ENOTSUP;
 	live->attributes_hooked = true;
-	live->control.attributes_hooked = 1;
-	live_write_control(live);
+	live->control->attributes_hooked = 1;
 	return 0;
 }
 

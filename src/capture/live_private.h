@@ -51,7 +51,7 @@ struct live {
 	uint64_t setup_ns;
 	bool vms_came; /* since the last inventory */
 	uint64_t inventory_ns;
-	struct kes_control control; /* as last written */
+	struct kes_control *control; /* the kernel's own */
 	uint64_t answers_hooked_ns;
 
 	struct ring_buffer *ring;
@@ -93,7 +93,6 @@ int live_attach(struct live *live, enum live_hook i); /* a hook in standby */
 void live_detach(struct live *live, enum live_hook i);
 int live_iterate(struct live *live, const struct bpf_link *link);
 int live_look(struct live *live); /* live_inventory() for whoever takes records now */
-void live_write_control(struct live *live);
 struct kes_host live_host(const struct live *live);
 uint32_t live_slots_used(const struct live *live);
 /* 0 and the slot's content, or -ENOENT for a slot that is free. */

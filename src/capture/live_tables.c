@@ -5,24 +5,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "bpf/observe.skel.h"
 #include "capture/live_private.h"
 #include "kvm_abi.h"
-
-#define INVENTORY_NS 100000000ull /* the least time between two inventories that new VMs cause */
-#define QUIET_NS     250000000ull /* so long nothing has come, and each record may wake us */
-#define EPOLL_EVENTS 16
-
-void live_write_control(struct live *live)
-{
-	static const uint32_t zero;
-
-	bpf_map_update_elem(
-		table_fd(live->observe->maps.control), &zero, &live->control, BPF_EXIST);
-}
 
 struct kes_host live_host(const struct live *live)
 {
@@ -86,7 +75,7 @@ static int on_record(void *context, void *data, size_t size)
 	case KES_ANSWER:
 		/* A request made after the hook was attached has its answer seen in time, or the
 		 * hook does not fire: then the other one. */
-		if ((r->flags & KES_F_LATE) && live->control.answers_hooked &&
+		if ((r->flags & KES_F_LATE) && live->control->answers_hooked &&
 			r->conversion.answer.request_ns > live->answers_hooked_ns)
 			live_hook_answers_again(live);
 		break;
@@ -109,65 +98,13 @@ int live_consume(struct live *live)
 {
 	int r;
 
+	/* Who urges us from now on has put on the ring what we may not see any more. */
+	__atomic_store_n(&live->control->urged, 0, __ATOMIC_SEQ_CST);
 	live->consumed = 0;
 	r = ring_buffer__consume(live->ring);
 	if (live->consumed)
 		live->came_ns = clock_now_ns();
 	return r < 0 && r != -EXFULL ? r : 0;
-}
-
-static void set_sleeps(struct live *live, bool sleeps)
-{
-	if (live->control.reader_sleeps == sleeps)
-		return;
-	live->control.reader_sleeps = sleeps;
-	live_write_control(live);
-}
-
-/* Who puts a record on the ring looks only then whether we sleep; we say so only before the last
- * look: see wake_sleeper(). */
-int live_rest(struct live *live, record_fn take, void *context)
-{
-	int r;
-
-	if (live->vms_came || clock_now_ns() - live->came_ns < QUIET_NS)
-		return 0;
-	set_sleeps(live, true);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	live->take = take;
-	live->context = context;
-	r = live_consume(live);
-	if (!r && !live->consumed)
-		return 1;
-	set_sleeps(live, false);
-	return r;
-}
-
-int live_poll(struct live *live, int timeout_ms, record_fn take, void *context)
-{
-	struct epoll_event events[EPOLL_EVENTS];
-	int n, r;
-
-	set_sleeps(live, false);
-	live->take = take;
-	live->context = context;
-	n = epoll_wait(live->epoll_fd, events, EPOLL_EVENTS, timeout_ms);
-	if (n < 0 && errno != EINTR)
-		return -errno;
-	r = live_consume(live);
-	if (!r && live->vms_came && clock_now_ns() - live->inventory_ns >= INVENTORY_NS) {
-		live_look(live); /* where a new VM has its memory */
-		r = live_consume(live);
-	}
-	for (int i = 0; i < n && !r; i++)
-		if (events[i].data.u32)
-			r = ends_on_event(live, events[i].data.u32);
-	return r ? r : n < 0 ? -EINTR : 0;
-}
-
-int live_fd(const struct live *live)
-{
-	return live->epoll_fd;
 }
 
 /* ---- what is only counted ---- */
@@ -210,10 +147,8 @@ static void drop_vcpu(struct live *live, uint64_t key, uint32_t slot)
 	if (bpf_map_lookup_elem(fd, &key, &vcpu) || vcpu.slot != slot)
 		return;
 	bpf_map_delete_elem(fd, &key);
-	if (vcpu.unhooked) {
-		live->control.written_off++;
-		live_write_control(live);
-	}
+	if (vcpu.unhooked)
+		live->control->written_off++;
 }
 
 static void drop_vcpus(struct live *live, uint32_t slot)
@@ -314,11 +249,24 @@ int live_collect(struct live *live, record_fn take, void *context)
 
 /* ---- life cycle ---- */
 
+static int map_control(struct live *live)
+{
+	void *control = mmap(NULL, sizeof(*live->control), PROT_READ | PROT_WRITE, MAP_SHARED,
+		table_fd(live->observe->maps.control), 0);
+
+	if (control == MAP_FAILED)
+		return -errno;
+	live->control = control;
+	return 0;
+}
+
 int live_tables_init(struct live *live)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	int r = counts_init(live);
+	int r = map_control(live);
 
+	if (!r)
+		r = counts_init(live);
 	if (r)
 		return r;
 	live->lost_sent = calloc((size_t)KES_MAX_VMS * KES_CAUSE_MAX, sizeof(*live->lost_sent));
@@ -347,4 +295,6 @@ void live_tables_free(struct live *live)
 	free(live->end_seen);
 	free(live->ending);
 	counts_free(live);
+	if (live->control)
+		munmap(live->control, sizeof(*live->control));
 }

@@ -199,17 +199,19 @@ static uint64_t idle_until(const struct loop *loop, uint64_t now)
 static int timeout_ms(struct loop *loop)
 {
 	uint64_t now = clock_now_ns(), until = now + POLL_MS * 1000000ull, idle;
-	int r;
+	int rests = 0;
 
 	if (now >= loop->end_ns)
 		return 0;
 	idle = idle_until(loop, now);
-	if (idle > until) {
-		r = live_rest(loop->live, session_take, loop->session);
-		if (r < 0)
-			return r;
-		until = r ? idle : until;
-	}
+	if (idle > until)
+		rests = live_rest(loop->live, session_take, loop->session);
+	if (rests < 0)
+		return rests;
+	if (rests)
+		until = idle;
+	else if (!live_nap(loop->live))
+		return 0;
 	until = earlier(until, loop->end_ns);
 	return until > now ? (int)((until - now) / 1000000) + 1 : 0;
 }
