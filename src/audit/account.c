@@ -5,23 +5,14 @@
 
 #include "audit/audit_private.h"
 #include "base/cleanup.h"
+#include "base/place.h"
 
 /* ---- one for each VM ---- */
 
 /* Where it is, or has to be. */
 static size_t place_of(const struct audit *audit, uint32_t vm)
 {
-	size_t low = 0, high = audit->n_accounts;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (audit->accounts[middle]->vm < vm)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(audit->n_accounts, i, audit->accounts[i]->vm < vm);
 }
 
 static struct account *add_account(struct audit *audit, size_t place, const struct vm *vm)

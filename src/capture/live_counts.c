@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/place.h"
 #include "bpf/observe.skel.h"
 #include "capture/live_private.h"
 
@@ -102,28 +103,19 @@ static int compare_counted(const void *a, const void *b)
 /* The last total sent of key; a new entry starts at 0. NULL: out of memory. */
 static struct counted *find_counted(struct live *live, const struct kes_count_key *key)
 {
-	size_t low = 0, high = live->n_counted;
+	size_t at = PLACE(live->n_counted, i, compare_counted(key, &live->counted[i]) > 0);
 	struct counted *grown;
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = compare_counted(key, &live->counted[middle]);
-
-		if (!order)
-			return &live->counted[middle];
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
+	if (at < live->n_counted && !compare_counted(key, &live->counted[at]))
+		return &live->counted[at];
 	grown = reallocarray(live->counted, live->n_counted + 1, sizeof(*grown));
 	if (!grown)
 		return NULL;
 	live->counted = grown;
-	memmove(&grown[low + 1], &grown[low], (live->n_counted - low) * sizeof(*grown));
+	memmove(&grown[at + 1], &grown[at], (live->n_counted - at) * sizeof(*grown));
 	live->n_counted++;
-	grown[low] = (struct counted){.key = *key};
-	return &grown[low];
+	grown[at] = (struct counted){.key = *key};
+	return &grown[at];
 }
 
 static struct kes_count_key tally_key(uint64_t who)

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/place.h"
 #include "output/output.h"
 #include "policy/enforce.h"
 
@@ -221,17 +222,7 @@ int enforcer_set_standard(struct enforcer *enforcer, struct error *err)
 /* Where the VM is, or belongs. */
 static size_t position(const struct enforcer *enforcer, uint32_t vm)
 {
-	size_t low = 0, high = enforcer->n_vms;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (enforcer->vms[middle].vm < vm)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(enforcer->n_vms, i, enforcer->vms[i].vm < vm);
 }
 
 static struct assigned *find(struct enforcer *enforcer, uint32_t vm)

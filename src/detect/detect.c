@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/place.h"
 #include "detect/detect_private.h"
 
 /* How long after a VM's end the last counts of it may come. */
@@ -24,17 +25,7 @@ const char *phase_name(enum finding_phase phase)
 
 static size_t position(const struct detect *detect, uint32_t vm)
 {
-	size_t low = 0, high = detect->n_watches;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (detect->watches[middle]->vm->id < vm)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(detect->n_watches, i, detect->watches[i]->vm->id < vm);
 }
 
 static struct watch *add_watch(struct detect *detect, size_t at, const struct vm *vm)

@@ -7,6 +7,7 @@
 #include <sys/param.h> /* MIN, MAX */
 
 #include "base/cleanup.h"
+#include "base/place.h"
 #include "detect/detect_private.h"
 
 /* ---- one VM ---- */
@@ -325,22 +326,15 @@ static bool contains(const struct memslot *slot, uint64_t gfn, uint64_t npages)
 uint64_t watch_outside(struct watch *watch, uint64_t gfn, uint64_t npages)
 {
 	const struct vm *vm = watch->vm;
-	size_t low = 0, high = vm->n_memslots;
+	size_t begun;
 
 	if (!vm->n_memslots)
 		return 0;
 	if (watch->memslot < vm->n_memslots && contains(&vm->memslots[watch->memslot], gfn, npages))
 		return 0;
-	while (low < high) { /* the last one that begins at or before gfn */
-		size_t middle = (low + high) / 2;
-
-		if (vm->memslots[middle].gfn <= gfn)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low && contains(&vm->memslots[low - 1], gfn, npages)) {
-		watch->memslot = low - 1;
+	begun = PLACE(vm->n_memslots, i, vm->memslots[i].gfn <= gfn);
+	if (begun && contains(&vm->memslots[begun - 1], gfn, npages)) {
+		watch->memslot = begun - 1;
 		return 0;
 	}
 	return vm_count_outside(vm, gfn, npages);

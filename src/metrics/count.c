@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/place.h"
 
 /* In decimal, as people ask for them. 1.0, not 1: one spelling for both formats, or it would be two
  * series. */
@@ -31,17 +32,7 @@ const struct latency_bound latency_bounds[LATENCY_BOUNDS] = {
 
 static size_t place_of(const struct metrics *m, uint32_t vm)
 {
-	size_t low = 0, high = m->n;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (m->entries[middle]->vm < vm)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(m->n, i, m->entries[i]->vm < vm);
 }
 
 static bool make_room(struct metrics *m)

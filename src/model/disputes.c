@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/param.h> /* MIN, MAX */
 
+#include "base/place.h"
 #include "model/vm.h"
 
 /* ---- the list ---- */
@@ -18,17 +19,7 @@ static uint64_t end_of(const struct dispute *dispute)
 /* Index of the first one that ends behind gfn. */
 static size_t find(const struct disputes *disputes, uint64_t gfn)
 {
-	size_t low = 0, high = disputes->n;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (end_of(&disputes->list[middle]) <= gfn)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(disputes->n, i, end_of(&disputes->list[i]) <= gfn);
 }
 
 /* Puts n entries in the place of `removed` ones at `at`. Beyond the limit it does not, and says so.

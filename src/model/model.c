@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/place.h"
 #include "verdict.h"
 
 #define DEFAULT_MAX_ENDED 1024
@@ -15,17 +16,7 @@
 
 static size_t vm_position(const struct model *model, uint32_t id)
 {
-	size_t low = 0, high = model->n_vms;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (model->vms[middle]->id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(model->n_vms, i, model->vms[i]->id < id);
 }
 
 static struct vm *find_vm(struct model *model, uint32_t id)

@@ -8,6 +8,7 @@
 #include <sys/param.h> /* MIN, MAX */
 
 #include "base/cleanup.h"
+#include "base/place.h"
 
 /* vCPUs take their sequence numbers and their places on the ring in two steps, so neighbours may
  * swap; a gap that so many records did not close is a loss. */
@@ -476,27 +477,19 @@ int vm_memslot(struct vm *vm, const struct kes_record *r)
 
 struct request *vm_request(struct vm *vm, uint16_t vcpu)
 {
-	size_t low = 0, high = vm->n_requests;
+	size_t at = PLACE(vm->n_requests, i, vm->requests[i].vcpu < vcpu);
 	struct request *grown;
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (vm->requests[middle].vcpu == vcpu)
-			return &vm->requests[middle];
-		if (vm->requests[middle].vcpu > vcpu)
-			high = middle;
-		else
-			low = middle + 1;
-	}
+	if (at < vm->n_requests && vm->requests[at].vcpu == vcpu)
+		return &vm->requests[at];
 	grown = reallocarray(vm->requests, vm->n_requests + 1, sizeof(*grown));
 	if (!grown)
 		return NULL;
 	vm->requests = grown;
-	memmove(&grown[low + 1], &grown[low], (vm->n_requests - low) * sizeof(*grown));
+	memmove(&grown[at + 1], &grown[at], (vm->n_requests - at) * sizeof(*grown));
 	vm->n_requests++;
-	grown[low] = (struct request){.vcpu = vcpu};
-	return &grown[low];
+	grown[at] = (struct request){.vcpu = vcpu};
+	return &grown[at];
 }
 
 size_t vm_open_requests(const struct vm *vm, uint64_t *ret_oldest_ns)

@@ -3,22 +3,13 @@
 #include <string.h>
 #include <sys/param.h> /* MIN, MAX */
 
+#include "base/place.h"
 #include "picture/layout.h"
 
 /* The first of ranges that ends after gfn. They are sorted, and do not overlap. */
 static size_t first_after(const struct layout_range *ranges, size_t n, uint64_t gfn)
 {
-	size_t low = 0, high = n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ranges[middle].gfn + ranges[middle].npages <= gfn)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(n, i, ranges[i].gfn + ranges[i].npages <= gfn);
 }
 
 /* ---- memslots, sacred ranges ---- */
@@ -44,17 +35,9 @@ static uint64_t count_sacred(const struct layout *layout, const struct layout_ra
 /* The memslot that begins last, at gfn or before; n_slots: none does. */
 static size_t slot_before(const struct layout *layout, uint64_t gfn)
 {
-	size_t low = 0, high = layout->n_slots;
+	size_t begun = PLACE(layout->n_slots, i, layout->slots[i].gfn <= gfn);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (layout->slots[middle].gfn <= gfn)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? low - 1 : layout->n_slots;
+	return begun ? begun - 1 : layout->n_slots;
 }
 
 static void find_slot(const struct layout *layout, struct layout_cell *cell)

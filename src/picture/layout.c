@@ -7,6 +7,7 @@
 #include <sys/param.h> /* MIN, MAX */
 
 #include "base/cleanup.h"
+#include "base/place.h"
 #include "picture/hilbert.h"
 
 /* ---- what there is to show ---- */
@@ -344,22 +345,16 @@ struct layout_range layout_range(const struct layout *layout, uint64_t cell)
 
 bool layout_find(const struct layout *layout, uint64_t gfn, uint64_t *ret)
 {
-	size_t low = 0, high = layout->n_segments;
+	size_t begun = PLACE(layout->n_segments, i, layout->segments[i].gfn <= gfn);
+	const struct layout_segment *segment;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct layout_segment *segment = &layout->segments[middle];
-
-		if (gfn < segment->gfn) {
-			high = middle;
-		} else if (gfn - segment->gfn >= segment->cells << layout->shift) {
-			low = middle + 1;
-		} else {
-			*ret = segment->cell + ((gfn - segment->gfn) >> layout->shift);
-			return true;
-		}
-	}
-	return false;
+	if (!begun)
+		return false;
+	segment = &layout->segments[begun - 1];
+	if (gfn - segment->gfn >= segment->cells << layout->shift)
+		return false;
+	*ret = segment->cell + ((gfn - segment->gfn) >> layout->shift);
+	return true;
 }
 
 void layout_place(

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/place.h"
 #include "picture/look.h"
 
 int report_new(struct report **ret)
@@ -44,20 +45,9 @@ void report_free(struct report **pointer)
 
 const struct vm *report_find_vm(const struct model *model, uint32_t id)
 {
-	size_t low = 0, high = model_vm_count(model);
+	size_t n = model_vm_count(model), at = PLACE(n, i, model_vm(model, i)->id < id);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct vm *vm = model_vm(model, middle);
-
-		if (vm->id == id)
-			return vm;
-		if (vm->id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return at < n && model_vm(model, at)->id == id ? model_vm(model, at) : NULL;
 }
 
 /* ---- the first time ---- */
@@ -65,17 +55,7 @@ const struct vm *report_find_vm(const struct model *model, uint32_t id)
 /* Where a VM is, or would be. */
 static size_t seen_at(const struct report *report, uint32_t id)
 {
-	size_t low = 0, high = report->n_seen;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (report->seen[middle].vm < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(report->n_seen, i, report->seen[i].vm < id);
 }
 
 int report_scan(struct report *report, const struct event *event)
@@ -216,19 +196,9 @@ int report_plan(struct report *report, const struct model *model)
 
 static struct report_vm *find(struct report *report, uint32_t id)
 {
-	size_t low = 0, high = report->n_vms;
+	size_t at = PLACE(report->n_vms, i, report->vms[i].id < id);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (report->vms[middle].id == id)
-			return &report->vms[middle];
-		if (report->vms[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return at < report->n_vms && report->vms[at].id == id ? &report->vms[at] : NULL;
 }
 
 static void read_cell(const struct layout *layout, const struct vm *vm, enum film_kind kind,

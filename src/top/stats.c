@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/place.h"
+
 #define RECENT_NS MINUTE_NS
 
 struct stats {
@@ -78,19 +80,9 @@ uint64_t stats_interval(const struct stats *s)
 /* The place of the VM with this id, or where it would go. */
 static size_t place_of(const struct stats *s, uint32_t vm)
 {
-	size_t low = 0, high = s->n;
-
 	if (s->n && s->vms[s->n - 1]->vm->id < vm) /* a new one comes last, as a rule */
 		return s->n;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (s->vms[middle]->vm->id < vm)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return PLACE(s->n, i, s->vms[i]->vm->id < vm);
 }
 
 static struct vm_stats *find(const struct stats *s, uint32_t vm)

@@ -3,6 +3,7 @@
  * changed it last. */
 #include <sys/param.h> /* MAX */
 
+#include "base/place.h"
 #include "top/view_map.h"
 
 struct under {
@@ -155,21 +156,13 @@ static bool say_dispute(
 	const struct disputes *disputes = &view->stats->vm->disputes;
 	const struct layout_range *range = &under->cell.range;
 	const struct mover *mover;
-	size_t low = 0, high = disputes->n;
+	size_t at = PLACE(
+		disputes->n, i, disputes->list[i].gfn + disputes->list[i].npages <= range->gfn);
 	char time[24];
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct dispute *dispute = &disputes->list[middle];
-
-		if (dispute->gfn + dispute->npages <= range->gfn)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == disputes->n || disputes->list[low].gfn >= range->gfn + range->npages)
+	if (at == disputes->n || disputes->list[at].gfn >= range->gfn + range->npages)
 		return false;
-	mover = &disputes->list[low].mover;
+	mover = &disputes->list[at].mover;
 	*text = '\0';
 	say(text, size, "differs since %s: ", time_text(&view->top->style, mover->ts_ns, time));
 	if (mover->reset)
