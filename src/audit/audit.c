@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -29,8 +30,7 @@ const char *audit_time(const struct audit *audit, uint64_t ts_ns, char text[TIME
 	struct tm tm;
 
 	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &tm));
-	snprintf(text, TIME_SIZE, "%s.%06uZ", day,
-		(unsigned int)(ns % NSEC_PER_SEC / 1000));
+	snprintf(text, TIME_SIZE, "%s.%06uZ", day, (unsigned int)(ns % NSEC_PER_SEC / 1000));
 	return text;
 }
 
@@ -153,6 +153,19 @@ void audit_status(const struct audit *audit, struct audit_status *ret)
 		if (*status.trouble)
 			snprintf(ret->trouble, sizeof(ret->trouble), "%s", status.trouble);
 	}
+}
+
+bool audit_deliver(struct audit *audit, int patience_ms)
+{
+	uint64_t end_ns = clock_now_ns() + (uint64_t)patience_ms * 1000000;
+	struct audit_status status;
+
+	do {
+		poll(NULL, 0, 10);
+		audit_turn(audit);
+		audit_status(audit, &status);
+	} while (status.waiting && clock_now_ns() < end_ns);
+	return status.waiting;
 }
 
 /* ---- life ---- */

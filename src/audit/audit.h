@@ -82,6 +82,9 @@ void audit_policy(
 /* Does what is due: summaries, deliveries. Call it often; some times a second is enough. */
 void audit_turn(struct audit *audit);
 
+/* Turns until all is delivered, so long at the most: whether something still waits. */
+bool audit_deliver(struct audit *audit, int patience_ms);
+
 /* Milliseconds until it has something to do; -1: nothing waits. */
 int audit_timeout(const struct audit *audit);
 

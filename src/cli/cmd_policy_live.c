@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* `policy loaded`, `release`, `freeze`, `mode`, `baseline` and `reload`: what the kernel enforces
- * now. Where the daemon runs it is asked, and so its audit log knows; else the kernel's tables are.
- */
+ * now. Where the daemon runs it is asked, and so its audit log knows; else the kernel's tables are,
+ * and changes are told in that log from here. */
 #include "cli/cmd_policy_live.h"
 
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/escape.h"
+#include "cli/audit_change.h"
 #include "cli/policy_act.h"
 #include "cli/policy_request.h"
 #include "cli/remote.h"
@@ -22,10 +23,14 @@
 static int run_change(
 	const struct options *options, enum server_change what, const char *vm, struct error *err)
 {
+	struct kes_vm_label which = {};
 	int r = policy_request_change(options, what, vm, stdout, err);
 
-	if (!r)
-		r = policy_act(what, vm, NULL, stdout, err);
+	if (!r) {
+		r = policy_act(what, vm, &which, stdout, err);
+		if (!r)
+			audit_alone(what, vm ? &which : NULL);
+	}
 	return r < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "metrics/metrics.h"
 #include "service/notify.h"
+#include "service/server.h"
 
 struct daemon {
 	const struct options *options;
@@ -147,9 +148,8 @@ void daemon_audit_unarmed(struct daemon *daemon);
 void daemon_audit_released(struct daemon *daemon, const char *why);
 /* Memory became short, or is not any more: figures. */
 void daemon_audit_memory(struct daemon *daemon, const char *figures);
-/* what: "freeze", "release", "baseline", "monitor", "enforce". */
 void daemon_audit_changed(
-	struct daemon *daemon, const char *what, const struct kes_vm_label *which);
+	struct daemon *daemon, enum server_change what, const struct kes_vm_label *which);
 
 /* ---- daemon_state.c ---- */
 

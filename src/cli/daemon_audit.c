@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The daemon's audit log. */
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +7,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "cli/audit_change.h"
 #include "cli/daemon.h"
 
 #define PATIENCE_MS 1000 /* at the end: what is not delivered by then waits for the next start */
@@ -158,11 +158,8 @@ void daemon_audit_unarmed(struct daemon *daemon)
 
 void daemon_audit_released(struct daemon *daemon, const char *why)
 {
-	const struct audit_value value = {FIELD_WHY, why};
-
 	if (daemon->audit)
-		audit_note(daemon->audit, AUDIT_RELEASED, &daemon->who, &value, 1,
-			"nothing is refused any more: %s", why);
+		audit_released(daemon->audit, &daemon->who, why);
 }
 
 void daemon_audit_memory(struct daemon *daemon, const char *figures)
@@ -180,40 +177,19 @@ static const struct vm *same_vm(const struct daemon *daemon, const struct kes_vm
 	return vm && vm->pid == which->pid ? vm : NULL;
 }
 
-void daemon_audit_changed(struct daemon *daemon, const char *what, const struct kes_vm_label *which)
+void daemon_audit_changed(
+	struct daemon *daemon, enum server_change what, const struct kes_vm_label *which)
 {
-	const struct vm *vm = same_vm(daemon, which);
-	char id[16] = "", pid[16], name[VM_NAME_SIZE], shown[ESCAPED_SIZE(VM_NAME_SIZE)];
-	const char *uuid = vm ? vm->text[KES_TEXT_UUID] : "";
-	const struct audit_value values[] = {{FIELD_ACTION, what}, {FIELD_VM, vm ? id : NULL},
-		{FIELD_VM_NAME, name}, {FIELD_VM_UUID, *uuid ? uuid : NULL}, {FIELD_VM_PID, pid}};
-
-	if (!daemon->audit)
-		return;
-	snprintf(pid, sizeof(pid), "%u", which->pid);
-	snprintf(name, sizeof(name), "%.*s", (int)sizeof(which->name), which->name);
-	if (vm) {
-		snprintf(id, sizeof(id), "%u", vm->id);
-		vm_name(vm, name, sizeof(name));
-	}
-	audit_note(daemon->audit, AUDIT_CHANGED, &daemon->who, values, ARRAY_SIZE(values),
-		"%s, on request: VM %s%s%s, pid %s", what, id, vm ? " " : "",
-		escape(name, shown, sizeof(shown)), pid);
+	if (daemon->audit)
+		audit_changed(daemon->audit, &daemon->who, what, which, same_vm(daemon, which));
 }
 
 /* ---- the end ---- */
 
 void daemon_audit_stop(struct daemon *daemon)
 {
-	uint64_t end_ns = clock_now_ns() + PATIENCE_MS * 1000000ull;
-	struct audit_status status;
-
 	if (!daemon->audit)
 		return;
 	audit_stop(daemon->audit, "the daemon was told to end");
-	do {
-		poll(NULL, 0, 10);
-		audit_turn(daemon->audit);
-		audit_status(daemon->audit, &status);
-	} while (status.waiting && clock_now_ns() < end_ns);
+	(void)audit_deliver(daemon->audit, PATIENCE_MS);
 }

@@ -80,14 +80,6 @@ static int loaded(void *context, FILE *json, FILE *text, struct error *err)
 
 /* ---- changes ---- */
 
-static const char *const change_names[SERVER_CHANGES] = {
-	[CHANGE_FREEZE] = "freeze",
-	[CHANGE_RELEASE] = "release",
-	[CHANGE_BASELINE] = "baseline",
-	[CHANGE_MONITOR] = "monitor",
-	[CHANGE_ENFORCE] = "enforce",
-};
-
 static int reload(struct daemon *daemon, FILE *said, struct error *err)
 {
 	int r = daemon_reload(daemon, said, err);
@@ -133,7 +125,7 @@ static int change(void *context, enum server_change what, const char *vm,
 	} else {
 		r = policy_act(what, vm, &which, said, err);
 		if (!r)
-			daemon_audit_changed(daemon, change_names[what], &which);
+			daemon_audit_changed(daemon, what, &which);
 	}
 	daemon->who = (struct audit_who){};
 	return r;

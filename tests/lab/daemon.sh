@@ -111,5 +111,12 @@ none "$(name 'less: VMs of users have no name')" "$(grep ' less ' "$out/less.lis
 matches "$(name 'less: nor can they be frozen')" "$(cat "$out/less.freeze")" 'cannot be frozen: Operation not permitted
 1$'
 
+# No daemon runs any more: the command tells by itself what it did, in the daemon's log.
+equal "$(name 'alone: released: by whom, and that this was all')" '["start policy","released 0 kvm-encstat on request","stop"]' \
+	"$(jq -sc '.[-3:] | map([.KES_KIND, (if .KES_KIND == "start" then .KES_FORM else empty end)] +
+		if .KES_KIND == "released" then [.KES_WHO_UID, .KES_WHO_COMM, .KES_WHY] else [] end | join(" "))' "$out/least.jsonl")"
+equal "$(name 'alone: the log is whole')" '[true,[]]' "$(jq -sc '.[-1] | [.whole, .problems]' "$out/less.verify")"
+equal "$(name 'alone: said once')" 'nothing is enforced any more' "$(cat "$out/less.released")"
+
 equal "$(name 'nothing stays')" 0 "$(cat "$out/programs")"
 none "$(name 'nothing is pinned')" "$(cat "$out/pins")"

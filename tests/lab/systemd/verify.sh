@@ -28,6 +28,11 @@ equal "$(name 'install leaves the exporter for who wants it')" inactive "$(cat "
 status purge
 none "$(name 'purge leaves nothing')" "$(grep -v /var/lib/dpkg "$out/left")"
 none "$(name 'purge: nothing is enforced any more')" "$(cat "$out/left.pins")"
+equal "$(name 'purge: that is in the audit log, by whom')" '["0","kvm-encstat","on request"]' \
+	"$(jq -c '[.KES_WHO_UID, .KES_WHO_COMM, .KES_WHY]' "$out/purge.released")"
+status purge.verify
+equal "$(name 'purge: the logs of both boots are whole')" '[[true,[]],[true,[]]]' \
+	"$(jq -sc 'map([.whole, .problems])' "$out/purge.verify.out")"
 equal "$(name 'purge: nor refused')" '13 0' "$(jq -r '"\(.accepted) \(.refused_map.eperm)"' "$out/unguarded.truth")"
 
 # ---- its privileges ----
