@@ -71,7 +71,7 @@ plan() {
 		[ "$kernel" = "${kernels%% *}" ] || echo "lab:$kernel"
 		echo "qemu:$kernel"
 	done
-	printf '%s\n' daemon:6.12 cli native service disks fuzz audit unit socket fleet mutation metrics golden report top \
+	printf '%s\n' daemon:6.12 daemon:6.1 cli native service disks fuzz audit unit socket fleet mutation metrics golden report top \
 		layers completions pictures
 }
 

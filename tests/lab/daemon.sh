@@ -98,23 +98,23 @@ equal "$(name 'least: its map')" '["exact",[[256,5]]]' \
 	"$(jq -c '[.confidence, [.ranges[] | select(.state == "shared") | [.gfn, .npages]]]' "$out/least.map")"
 equal "$(name 'least: another policy is read, and holds')" '1 3 0' \
 	"$(rules "$out/least.before") $(rules "$out/least.after") $(tail -n 1 "$out/least.reload")"
-matches "$(name 'least: it is frozen')" "$(cat "$out/least.freeze")" '^VM [0-9]+ least is frozen
-0$'
-matches "$(name 'least: and released')" "$(cat "$out/least.release")" '^VM [0-9]+ least runs again
-0$'
+matches "$(name 'least: it is frozen')" "$(xargs <"$out/least.freeze")" '^VM [0-9]+ least is frozen 0$'
+matches "$(name 'least: and released')" "$(xargs <"$out/least.release")" '^VM [0-9]+ least runs again 0$'
 none "$(name 'least: the guest ends well')" "$(cat "$out/least.guest")"
 equal "$(name 'least: ends well')" 0 "$(cat "$out/least.status")"
 
 # Less is not.
 equal "$(name 'less: what it misses is said')" 'CAP_SYS_PTRACE CAP_KILL' "$(sed -n 's/.*there is no \(CAP_[A-Z_]*\) here.*/\1/p' "$out/less.err" | xargs)"
 none "$(name 'less: VMs of users have no name')" "$(grep ' less ' "$out/less.list")"
-matches "$(name 'less: nor can they be frozen')" "$(cat "$out/less.freeze")" 'cannot be frozen: Operation not permitted
-1$'
+matches "$(name 'less: nor can they be frozen')" "$(xargs <"$out/less.freeze")" \
+	'^kvm-encstat: VM [0-9]+ guest\[[0-9]+\] cannot be frozen: Operation not permitted .*1$'
 
-# No daemon runs any more: the command tells by itself what it did, in the daemon's log.
-equal "$(name 'alone: released: by whom, and that this was all')" '["start policy","released 0 kvm-encstat on request","stop"]' \
-	"$(jq -sc '.[-3:] | map([.KES_KIND, (if .KES_KIND == "start" then .KES_FORM else empty end)] +
-		if .KES_KIND == "released" then [.KES_WHO_UID, .KES_WHO_COMM, .KES_WHY] else [] end | join(" "))' "$out/least.jsonl")"
+# No daemon runs any more: commands tell by themselves what they did, in the daemon's log.
+equal "$(name 'alone: what was changed and released, and by whom')" \
+	'["start policy","changed monitor 0 kvm-encstat","stop","start policy","released on request 0 kvm-encstat","stop"]' \
+	"$(jq -sc 'def of($kind; $more): if .KES_KIND == $kind then $more else [] end;
+		.[-6:] | map([.KES_KIND] + of("start"; [.KES_FORM]) + of("changed"; [.KES_ACTION, .KES_WHO_UID, .KES_WHO_COMM]) +
+		of("released"; [.KES_WHY, .KES_WHO_UID, .KES_WHO_COMM]) | join(" "))' "$out/least.jsonl")"
 equal "$(name 'alone: the log is whole')" '[true,[]]' "$(jq -sc '.[-1] | [.whole, .problems]' "$out/less.verify")"
 equal "$(name 'alone: said once')" 'nothing is enforced any more' "$(cat "$out/less.released")"
 
