@@ -28,13 +28,19 @@ const char *count_short(uint64_t n, char buffer[24])
 	return buffer;
 }
 
+/* Numbers of columns are doubles, of which one may be just above the largest integer. */
+static uint64_t whole(double value)
+{
+	return value < 0x1p64 ? (uint64_t)value : UINT64_MAX;
+}
+
 const char *rate_short(double rate, char buffer[24])
 {
 	if (rate > 0 && rate < 9.95) {
 		snprintf(buffer, 24, "%.1f", rate < 0.1 ? 0.1 : rate);
 		return buffer;
 	}
-	return count_short(rate > 0 ? (uint64_t)(rate + 0.5) : 0, buffer);
+	return count_short(rate > 0 ? whole(rate + 0.5) : 0, buffer);
 }
 
 /* "4.2ms", never more than 6 cells. */
@@ -373,7 +379,7 @@ const char *column_text(const struct column *c, const struct row *row, char out[
 
 		switch (c->unit) {
 		case COLUMN_BYTES:
-			snprintf(out, COLUMN_SIZE, "%s", bytes_short((uint64_t)value, short_text));
+			snprintf(out, COLUMN_SIZE, "%s", bytes_short(whole(value), short_text));
 			break;
 		case COLUMN_PERCENT:
 			snprintf(out, COLUMN_SIZE, "%.1f", value);
@@ -389,7 +395,7 @@ const char *column_text(const struct column *c, const struct row *row, char out[
 				snprintf(out, COLUMN_SIZE, "%.0f", value);
 			else
 				snprintf(out, COLUMN_SIZE, "%s",
-					count_short((uint64_t)value, short_text));
+					count_short(whole(value), short_text));
 		}
 	}
 	return out;

@@ -227,6 +227,25 @@ static void test_widths(void **state)
 	}
 }
 
+/* A capture may say any number. */
+static void test_extremes(void **state)
+{
+	struct row row = example();
+	char text[COLUMN_SIZE];
+
+	(void)state;
+	row.memory = row.shared = row.lost = row.oldest_ns = row.p50_ns = UINT64_MAX;
+	row.open_requests = UINT64_MAX;
+	for (int i = 0; i < FLOWS; i++) {
+		row.rates[i] = 1e30;
+		row.totals[i] = UINT64_MAX;
+	}
+	for (size_t i = 0; i < n_columns; i++)
+		(void)column_text(&columns[i], &row, text);
+	assert_string_equal(column_text(column_find("lost"), &row, text), "18E");
+	assert_string_equal(column_text(column_find("exits"), &row, text), "18E");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_widths),
+		cmocka_unit_test(test_extremes),
 	};
 
 	return cmocka_run_group_tests_name("top_filter", tests, NULL, NULL);
