@@ -329,9 +329,9 @@ static void pass_time(struct stats *s, const struct event *event)
 		s->tick_ns = s->recent_ns = s->first_ns;
 	}
 	s->now_ns = event->now_ns > s->now_ns ? event->now_ns : s->now_ns;
-	if (s->now_ns + slack >= s->tick_ns + s->interval_ns)
+	if (s->now_ns - s->tick_ns >= s->interval_ns - slack)
 		tick(s, s->now_ns);
-	if (s->now_ns >= s->recent_ns + RECENT_NS)
+	if (s->now_ns - s->recent_ns >= RECENT_NS)
 		turn_recent(s);
 }
 
