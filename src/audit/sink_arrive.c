@@ -9,8 +9,8 @@
 #define READ_NS    (50 * MILLISECOND) /* between two looks */
 #define REOPEN_NS  (3 * SECOND)       /* without anything new: files may have come unseen */
 #define GIVE_UP_NS (10 * SECOND)      /* and nothing was ever read back: it is not possible */
-#define LOOK_AGAIN (60 * SECOND) /* for one record: it may be possible by now */
-#define STUCK_NS   (10 * SECOND) /* nothing of what was sent arrives: worth a word */
+#define LOOK_AGAIN (60 * SECOND)      /* for one record: it may be possible by now */
+#define STUCK_NS   (10 * SECOND)      /* nothing of what was sent arrives: worth a word */
 
 static void on_arrived(void *context, uint64_t seq, const char *chain)
 {

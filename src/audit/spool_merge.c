@@ -126,7 +126,8 @@ int64_t spool_make_room(struct spool *spool, const struct spool_position *sent)
 
 		while (first < spool->n && spool->segments[first].last <= sent->segment)
 			first++;
-		/* all but the one that is written to now, or so many that half of the bound is left */
+		/* all but the one that is written to now, or so many that half of the bound is left
+		 */
 		while (first + n + 1 < spool->n && half < wanted)
 			half += spool->segments[first + n++].bytes;
 		if (!n)

@@ -111,7 +111,8 @@ void verified_write_text(FILE *out, const struct verified *v)
 		fprintf(out, "  %llu records were counted instead of told, as the log says\n",
 			(unsigned long long)v->merged);
 	if (v->again)
-		fprintf(out, "  %llu records are there twice, as they were sent or uploaded again\n",
+		fprintf(out,
+			"  %llu records are there twice, as they were sent or uploaded again\n",
 			(unsigned long long)v->again);
 	if (v->records && !v->stopped)
 		fputs("  the last record is not that of an end: kvm-encstat runs, was killed, or "

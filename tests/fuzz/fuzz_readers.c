@@ -167,7 +167,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	struct model_options options = {.on_event = on_event, .max_ended = 2};
 	struct detect_options detecting = {.on_finding = on_finding, .keep = true};
-	struct top_options top_options = {.interval_ns = 1000000000, .ended = true, .actions = true};
+	struct top_options top_options = {
+		.interval_ns = 1000000000, .ended = true, .actions = true};
 	const struct style style = {.ascii = size % 2};
 	size_t n = size / sizeof(struct kes_record);
 	struct kes_record *records = malloc(n * sizeof(*records) + 1);

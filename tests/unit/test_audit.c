@@ -272,7 +272,8 @@ static void test_times(void **state)
 			for (size_t n = 0; n < log.n; n++) {
 				const char *time = record_field(&log.records[n], FIELD_TIME);
 
-				assert_int_equal(strlen(time), strlen("2026-11-28T22:52:24.123456Z"));
+				assert_int_equal(
+					strlen(time), strlen("2026-11-28T22:52:24.123456Z"));
 			}
 			empty(state);
 		}

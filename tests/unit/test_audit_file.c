@@ -109,7 +109,8 @@ static void test_rotation(void **state)
 	audit_file_free(&file);
 }
 
-/* Fewer are to be kept than there are: those beyond would never move again, and a hole would come. */
+/* Fewer are to be kept than there are: those beyond would never move again, and a hole would come.
+ */
 static void test_fewer(void **state)
 {
 	struct audit_file_options options = {.path = path, .bytes = 1, .count = 2};

@@ -39,8 +39,7 @@ static int setup(void **state)
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", socket_path);
 	folder_fd = open(folder, O_RDONLY | O_DIRECTORY);
 	socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	return mkdir(journal, 0700) ||
-	       bind(socket_fd, (const struct sockaddr *)&at, sizeof(at));
+	return mkdir(journal, 0700) || bind(socket_fd, (const struct sockaddr *)&at, sizeof(at));
 }
 
 static int teardown(void **state)
@@ -59,7 +58,8 @@ static int take(bool keep)
 	ssize_t n;
 	int count = 0;
 
-	snprintf(command, sizeof(command), REMOTE " -o %s/%d.journal - 2>/dev/null", journal, rand());
+	snprintf(command, sizeof(command), REMOTE " -o %s/%d.journal - 2>/dev/null", journal,
+		rand());
 	while ((n = recv(socket_fd, message, sizeof(message), 0)) > 0) {
 		count++;
 		if (!keep)
@@ -67,8 +67,8 @@ static int take(bool keep)
 		if (!out)
 			out = popen(command, "w");
 		assert_non_null(out);
-		fprintf(out, "__REALTIME_TIMESTAMP=1700000000%06d\n__MONOTONIC_TIMESTAMP=%d\n", count,
-			count);
+		fprintf(out, "__REALTIME_TIMESTAMP=1700000000%06d\n__MONOTONIC_TIMESTAMP=%d\n",
+			count, count);
 		fprintf(out, "_BOOT_ID=" BOOT "\n%.*s\n", (int)n, message);
 	}
 	if (out)
@@ -94,7 +94,8 @@ static uint64_t turn(struct sink *sink, uint64_t from_ns, uint64_t until_ns)
 }
 
 /* It cannot be read back: after a while what is sent counts as delivered. Now and then it is looked
- * again, with one record, which is not sent over and over; and once that is found, all is as usual. */
+ * again, with one record, which is not sent over and over; and once that is found, all is as usual.
+ */
 static void test_again(void **state)
 {
 	struct sink_options options = {

@@ -203,8 +203,8 @@ static void test_spared(void **state)
 	spool_free(&spool);
 }
 
-/* The bound is lowered, and far too much is there: it is details that are merged, all of them before
- * anything of what operators did. */
+/* The bound is lowered, and far too much is there: it is details that are merged, all of them
+ * before anything of what operators did. */
 static void test_lowered(void **state)
 {
 	struct spool *spool = open_spool();
