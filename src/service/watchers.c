@@ -53,10 +53,10 @@ static bool may_write(struct server *server, uint64_t now_ns)
 	return true;
 }
 
-static void put_line(struct client *client, const char *line, size_t size)
+/* false: there is no room for it. */
+static bool put_line(struct client *client, const char *line, size_t size)
 {
-	if (client->lines.size + size > WATCH_BYTES || buffer_put(&client->lines, line, size))
-		client->missed++;
+	return client->lines.size + size <= WATCH_BYTES && !buffer_put(&client->lines, line, size);
 }
 
 /* What is told as one reply: an event, or a finding with its phase. */
@@ -115,9 +115,7 @@ static void tell(struct server *server, const struct telling *what)
 		if (!is_written)
 			text = write_reply(server, what, &size);
 		is_written = true;
-		if (text)
-			put_line(c, text, size);
-		else
+		if (!text || !put_line(c, text, size))
 			c->missed++;
 		server_flush_soon(server);
 	}
@@ -176,8 +174,8 @@ void watchers_sweep(struct server *server)
 		n = snprintf(line, sizeof(line),
 			"{\"parameters\":{\"missed\":%llu},\"continues\":true}",
 			(unsigned long long)c->missed);
-		c->missed = 0;
-		put_line(c, line, (size_t)n + 1);
+		if (put_line(c, line, (size_t)n + 1))
+			c->missed = 0;
 		flush_client(c);
 	}
 }

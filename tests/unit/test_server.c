@@ -217,6 +217,40 @@ static void test_events(void **state)
 	world_close(&w);
 }
 
+/* There is no room at the moment even for how many were left out: that is told later. */
+static void test_missed_is_kept(void **state)
+{
+	static const char head[] = "{\"parameters\":{\"event\":\"", tail[] = "\"}}";
+	static char fill[WATCH_BYTES - 16];
+	struct json_object *message, *parameters, *value;
+	struct client *client;
+	struct world w;
+	struct end e;
+
+	(void)state;
+	world_open(&w, (gid_t)-1);
+	end_open(&e, &w);
+	send_call(&e, "{\"method\":\"io.kvmencstat.Events\",\"more\":true}");
+	turn(&w);
+	client = w.server->watching[0];
+	assert_non_null(client);
+	memset(fill, 'x', sizeof(fill));
+	memcpy(fill, head, sizeof(head) - 1);
+	memcpy(fill + sizeof(fill) - sizeof(tail), tail, sizeof(tail));
+	assert_int_equal(buffer_put(&client->lines, fill, sizeof(fill)), 0);
+	client->missed = 7;
+	watchers_sweep(w.server);
+	json_object_put(reply(&w, &e));
+	watchers_sweep(w.server);
+	message = reply(&w, &e);
+	assert_true(json_object_object_get_ex(message, "parameters", &parameters));
+	assert_true(json_object_object_get_ex(parameters, "missed", &value));
+	assert_int_equal(json_object_get_uint64(value), 7);
+	json_object_put(message);
+	end_close(&e);
+	world_close(&w);
+}
+
 /* ---- the other end ---- */
 
 /* Lets the server work until a process ends; its status. */
@@ -485,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_calls),
 		cmocka_unit_test(test_pipelined),
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_missed_is_kept),
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_unread),
