@@ -214,6 +214,18 @@ else
 	skip 'audit: rates are limited' 'no cgroups of our own here'
 fi
 
+# It is verified while it goes on: what comes after the journal was read is no cut. Strace makes that a second.
+fresh
+journald_starts
+audit two-vms --full &
+tool=$!
+await sh -c '[ "$(journalctl -o json KES_KIND=converted | wc -l)" -gt 50 ]'
+strace -o /dev/null -P "$work/state/journal.state" -e trace=openat -e inject=openat:delay_enter=1000000 \
+	build/kvm-encstat audit verify --state "$work/state" --json >"$work/verify"
+equal 'audit: verified while it goes on: it is whole' '0 [true,[]]' "$? $(jq -c '[.whole, .problems]' "$work/verify")"
+try 'audit: which it did' test "$(jq .records "$work/verify")" -lt "$(records | wc -l)"
+wait $tool
+
 # ---- whatever happens to us ---------------------------------------------------------------------------------
 
 # Killed while it sends; the next one goes on with the same log.

@@ -222,14 +222,13 @@ static int read_log(const struct options *options, struct verifier *verifier, st
 		.directory = options->directory,
 		.machine = options->machine,
 	};
-	int r;
 
 	if (options->log_file)
 		return verify_file(verifier, options->log_file, err);
-	r = verify_journal(verifier, &from, err);
-	if (!r && !options->directory)
+	/* before the journal: the log goes on meanwhile */
+	if (!options->directory)
 		verify_state(verifier, options->state ?: AUDIT_STATE_DIR);
-	return r;
+	return verify_journal(verifier, &from, err);
 }
 
 static bool is_wanted(const struct options *options, const struct verified *verified)
