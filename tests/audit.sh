@@ -268,3 +268,22 @@ equal 'audit: a rotated file is missing' '["gap"]' \
 	"$($encstat audit verify --file "$work/files/log" --json | jq -c '[.problems[].problem]')"
 $encstat audit verify --file "$work/files/nothing" >/dev/null 2>"$work/err"
 equal 'audit: there is no such file' '1 kvm-encstat: reading' "$? $(cut -d' ' -f1,2 "$work/err")"
+
+# Files move while they are verified, however long each takes to be opened.
+rm -rf "$work/files"
+mkdir "$work/files"
+$encstat replay tests/golden/two-vms.ke audit --full --config "$work/config.yaml" --to "file:$work/files/log" 2>/dev/null
+for moved in log log.1 log.3; do
+	rm -rf "$work/moving"
+	cp -r "$work/files" "$work/moving"
+	strace -o /dev/null -P "$work/moving/$moved" -e trace=openat -e inject=openat:delay_enter=500000 \
+		build/kvm-encstat audit verify --file "$work/moving/log" --json >"$work/verify" &
+	tool=$!
+	sleep 0.2
+	for i in $(seq 15 -1 1) ''; do
+		[ ! -e "$work/moving/log${i:+.$i}" ] || mv "$work/moving/log${i:+.$i}" "$work/moving/log.$((i + 1))"
+	done
+	: >"$work/moving/log"
+	wait $tool
+	equal "audit: files move before $moved is opened: the log is whole" '[true,[]]' "$(jq -c '[.whole, .problems]' "$work/verify")"
+done

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/settings.h"
@@ -55,27 +56,81 @@ int verify_text(struct verifier *verifier, const char *label, const char *text, 
 	return take_stream(verifier, in, label);
 }
 
-static int take_path(struct verifier *verifier, const char *path)
+/* ---- a file, and those that were rotated away before it ---- */
+
+/* Open, the newest first. */
+struct files {
+	struct open_file {
+		FILE *in;
+		dev_t device;
+		ino_t inode;
+		int number;
+	} list[ROTATED_MAX + 1];
+	size_t n;
+};
+
+static void close_files(struct files *files)
 {
-	char shown[ESCAPED_SIZE(AUDIT_PATH_MAX)];
-	_cleanup_fclose_ FILE *in = fopen(path, "re");
+	while (files->n)
+		fclose(files->list[--files->n].in);
+}
+
+static bool is_open(const struct files *files, const struct stat *st)
+{
+	for (size_t i = 0; i < files->n; i++)
+		if (files->list[i].device == st->st_dev && files->list[i].inode == st->st_ino)
+			return true;
+	return false;
+}
+
+static const char *name_of(const char *path, int number, char name[AUDIT_PATH_MAX + 16])
+{
+	snprintf(name, AUDIT_PATH_MAX + 16, number ? "%.*s.%d" : "%.*s", AUDIT_PATH_MAX - 1, path,
+		number);
+	return name;
+}
+
+/* One that was open already has another name since: all move by one when the newest is full. */
+static int open_one(struct files *files, const char *path, int number)
+{
+	char name[AUDIT_PATH_MAX + 16];
+	FILE *in = fopen(name_of(path, number, name), "re");
+	struct stat st;
 
 	if (!in)
 		return -errno;
-	return take_stream(verifier, in, escape(path, shown, sizeof(shown)));
+	if (fstat(fileno(in), &st) || is_open(files, &st)) {
+		fclose(in);
+		return 0;
+	}
+	files->list[files->n++] = (struct open_file){in, st.st_dev, st.st_ino, number};
+	return 0;
+}
+
+static int take_files(struct verifier *verifier, const struct files *files, const char *path)
+{
+	char name[AUDIT_PATH_MAX + 16], shown[ESCAPED_SIZE(AUDIT_PATH_MAX + 16)];
+	int r = 0;
+
+	for (size_t i = files->n; i-- > 0 && !r;) {
+		name_of(path, files->list[i].number, name);
+		r = take_stream(verifier, files->list[i].in, escape(name, shown, sizeof(shown)));
+	}
+	return r;
 }
 
 int verify_file(struct verifier *verifier, const char *path, struct error *err)
 {
-	char rotated[AUDIT_PATH_MAX + 16], shown[ESCAPED_SIZE(64)];
-	int r = 0;
+	_cleanup_(close_files) struct files files = {};
+	char shown[ESCAPED_SIZE(64)];
+	int r = open_one(&files, path, 0);
 
-	for (int i = ROTATED_MAX; i > 0 && (!r || r == -ENOENT); i--) {
-		snprintf(rotated, sizeof(rotated), "%.*s.%d", AUDIT_PATH_MAX - 1, path, i);
-		r = take_path(verifier, rotated);
+	for (int i = 1; i <= ROTATED_MAX && !r; i++) {
+		r = open_one(&files, path, i);
+		r = r == -ENOENT ? 0 : r;
 	}
-	if (!r || r == -ENOENT)
-		r = take_path(verifier, path);
+	if (!r)
+		r = take_files(verifier, &files, path);
 	if (r)
 		return error_set(
 			err, r, "reading %s: %s", escape(path, shown, sizeof(shown)), strerror(-r));
