@@ -140,7 +140,7 @@ watches() { pid=$(cat "$work/$1/lock") && grep -q '^Seccomp:[[:space:]]*2' "/pro
 
 given=$(sed -n 's/^CapabilityBoundingSet=//p' units/kvm-encstat.service)
 under unit "$given" &
-until_true watches unit
+await watches unit
 matches 'native: with what the unit gives it, it watches, and keeps what it says' \
 	"$(sed -n 's/^CapEff:[[:space:]]*//p' "/proc/$pid/status")" '^00000080000800(20|24)$'
 equal 'native: its socket is the group'"'"'s' 'nogroup 660' "$(stat -c '%G %a' "$work/unit.socket")"
