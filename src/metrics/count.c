@@ -102,7 +102,7 @@ static void forget(struct metrics *m, const struct vm *vm)
 	if (!entry->own) {
 		struct figures figures = {};
 
-		figures_of(&figures, m->model, entry, vm);
+		figures_of(&figures, m, entry, vm, true);
 		figures_add(m->gone, &figures);
 	}
 	free(entry);
@@ -173,6 +173,7 @@ int metrics_event(struct metrics *m, const struct event *event)
 {
 	struct entry *entry;
 
+	m->collected += event->kind == EVENT_TIME;
 	if (!event->vm)
 		return 0;
 	if (event->kind == EVENT_FORGOTTEN) {

@@ -29,18 +29,31 @@ static void read_pages(struct figures *f, const struct vm *vm)
 		}
 }
 
-static void read_lost(struct figures *f, struct entry *entry, const struct vm *vm)
+/* What the sequence shows to be missing, the kernel has counted by the next time that its counts
+ * are read. Only what it has not by then is a gap, and a counter never goes back. over: it is not
+ * asked any more. */
+static void find_gap(
+	const struct metrics *m, struct entry *entry, uint64_t lost, uint64_t counted, bool over)
 {
-	uint64_t lost = vm_lost(vm), counted = 0;
+	uint64_t due = over ? lost : entry->collected < m->collected ? entry->lost : 0;
+
+	if (due > counted && due - counted > entry->gap)
+		entry->gap = due - counted;
+	entry->lost = lost;
+	entry->collected = m->collected;
+}
+
+static void read_lost(struct figures *f, const struct metrics *m, struct entry *entry,
+	const struct vm *vm, bool over)
+{
+	uint64_t counted = 0;
 
 	for (int i = 0; i < KES_CAUSE_MAX; i++) {
 		f->lost[i] = vm->lost[i];
 		if (i != KES_CAUSE_COUNTS_FULL)
 			counted += vm->lost[i];
 	}
-	/* A gap may close when the kernel's count comes; a counter never goes back. */
-	if (lost > counted && lost - counted > entry->gap)
-		entry->gap = lost - counted;
+	find_gap(m, entry, vm_lost(vm), counted, over);
 	f->lost[LOST_GAP] = entry->gap;
 }
 
@@ -52,9 +65,10 @@ static void read_findings(struct figures *f, const struct entry *entry)
 			f->findings[entry->open[kind] - 1]++;
 }
 
-void figures_of(
-	struct figures *f, const struct model *model, struct entry *entry, const struct vm *vm)
+void figures_of(struct figures *f, const struct metrics *m, struct entry *entry,
+	const struct vm *vm, bool over)
 {
+	const struct model *model = m->model;
 	uint64_t oldest;
 
 	f->vm = vm;
@@ -72,7 +86,7 @@ void figures_of(
 	f->open = vm_open_requests(vm, &oldest);
 	if (f->open && model_now(model) > oldest)
 		f->oldest_ns = model_now(model) - oldest;
-	read_lost(f, entry, vm);
+	read_lost(f, m, entry, vm, over);
 	read_findings(f, entry);
 	f->has_plane[PLANE_GUEST] = vm_has_map(vm);
 	f->has_plane[PLANE_HOST] = vm_has_host_plane(vm);
@@ -148,7 +162,7 @@ static int gather_vm(struct metrics *m, struct gathered *g, struct figures *othe
 	if (!entry)
 		return -ENOMEM;
 	memset(f, 0, sizeof(*f));
-	figures_of(f, m->model, entry, vm);
+	figures_of(f, m, entry, vm, !g->view->tool);
 	count_vm(g, f, entry);
 	if (!entry->own) {
 		g->in_other += vm->alive;

@@ -217,7 +217,8 @@ const struct family host_families[] = {
 	{"kvm_encstat_resident_memory_bytes", FAMILY_GAUGE, "bytes", "Its memory.", METRICS_HOST,
 		{}, .of_host = resident},
 	{"kvm_encstat_memory_limit_bytes", FAMILY_GAUGE, "bytes",
-		"What it is to have of it (memory in its configuration): above that, VMs that ended "
+		"What it is to have of it (memory in its configuration): above that, VMs that "
+		"ended "
 		"are forgotten.",
 		METRICS_HOST, {}, .of_host = memory_limit},
 	{"kvm_encstat_audit_records", FAMILY_COUNTER, "", "Audit records that were made.",

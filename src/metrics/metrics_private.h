@@ -45,7 +45,9 @@ struct entry {
 	bool over; /* it ended long ago: it has none any more, and another may have its place */
 	struct counts counts;
 	uint8_t open[FINDING_KINDS]; /* severity + 1 of the finding of this kind that is open */
-	uint64_t gap; /* records lost above those that the kernel counted: the most there were */
+	uint64_t gap;  /* records lost above those that the kernel counted: the most there were */
+	uint64_t lost; /* when that was looked at last ... */
+	uint64_t collected; /* ... in this turn of the kernel's counts */
 };
 
 struct metrics {
@@ -54,6 +56,7 @@ struct metrics {
 	struct entry **entries; /* sorted by vm */
 	size_t n, size, last;   /* last: index of the one asked for last */
 	size_t n_own;
+	uint64_t collected;          /* how often the kernel's counts were read */
 	struct counts host;          /* of all VMs that ever were */
 	uint8_t open[FINDING_KINDS]; /* of the host */
 	uint64_t begun[FINDING_KINDS][SEVERITIES];
@@ -108,9 +111,9 @@ struct gathered {
 int metrics_gather(struct metrics *metrics, const struct metrics_view *view, struct gathered *ret);
 void gathered_free(struct gathered *gathered);
 
-/* Adds what the VM has to sums, of all that can be added. */
-void figures_of(struct figures *figures, const struct model *model, struct entry *entry,
-	const struct vm *vm);
+/* Adds what the VM has to sums, of all that can be added. over: nothing comes any more. */
+void figures_of(struct figures *figures, const struct metrics *metrics, struct entry *entry,
+	const struct vm *vm, bool over);
 void figures_add(struct figures *sum, const struct figures *figures);
 
 /* ---- axes.c ---- */

@@ -335,6 +335,77 @@ static void test_ended(void **state)
 	metrics_stop(&m);
 }
 
+/* Records go missing, and so many come that these do not any more. */
+static void lose(struct metrics_bench *m, uint32_t vm, uint64_t n)
+{
+	m->seq[vm] += n;
+	for (int i = 0; i < 4096; i++)
+		metrics_convert(m, vm, 7, false, 0, 1000);
+}
+
+/* The kernel's counts are read: so many did not fit on the ring. */
+static void collect(struct metrics_bench *m, uint32_t vm, uint64_t total)
+{
+	struct kes_record r = metrics_record(m, vm, KES_LOSS);
+
+	r.loss = (struct kes_loss){.total = total, .cause = KES_CAUSE_RING_FULL};
+	if (total)
+		apply(&m->b, r);
+	apply(&m->b, metrics_record(m, 0, KES_TIME));
+}
+
+static double lost(struct metrics_bench *m, const char *cause)
+{
+	return metrics_sum(m->text, "kvm_encstat_vm_records_lost_total", cause, NULL, NULL);
+}
+
+/* While more may come: it is live. */
+static void check_lost(struct metrics_bench *m, uint64_t counted, uint64_t gap)
+{
+	static const struct metrics_tool tool;
+	const struct metrics_view view = {.tool = &tool};
+
+	free(m->text);
+	assert_int_equal(
+		metrics_write(m->metrics, &view, METRICS_OPENMETRICS, &m->text, &m->size), 0);
+	assert_true(lost(m, "ring_full") == (double)counted);
+	assert_true(lost(m, "gap") == (double)gap);
+	assert_true(lost(m, NULL) == (double)(counted + gap));
+}
+
+/* What the kernel will have counted the next time is no gap, whenever it is looked at. */
+static void test_gap(void **state)
+{
+	struct metrics_bench m;
+
+	(void)state;
+	metrics_start(&m, METRICS_FULL, 10);
+	metrics_vm(&m, 1, KES_VM_DEFAULT);
+	lose(&m, 1, 31);
+	check_lost(&m, 0, 0);
+	check_lost(&m, 0, 0);
+	collect(&m, 1, 31);
+	check_lost(&m, 31, 0);
+	lose(&m, 1, 7);
+	collect(&m, 1, 38);
+	check_lost(&m, 38, 0);
+
+	/* But what it has not is. */
+	lose(&m, 1, 5);
+	check_lost(&m, 38, 0);
+	collect(&m, 1, 0);
+	lose(&m, 1, 2);
+	check_lost(&m, 38, 5);
+	collect(&m, 1, 40);
+	check_lost(&m, 40, 5);
+
+	/* Of a capture nothing comes any more. */
+	lose(&m, 1, 3);
+	metrics_text(&m, METRICS_OPENMETRICS);
+	assert_true(lost(&m, "gap") == 8);
+	metrics_stop(&m);
+}
+
 static void test_detail(void **state)
 {
 	struct metrics_bench m;
@@ -459,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_latency),
 		cmocka_unit_test(test_other),
 		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_detail),
 		cmocka_unit_test(test_negotiation),
 		cmocka_unit_test(test_formats),
