@@ -16,7 +16,7 @@ name() { printf 'daemon %s: %s' "$kernel" "$1"; }
 
 rm -rf "$job"
 mkdir -p "$job/out"
-cp "$here/daemon/run" "$job/run"
+cp "$here"/daemon/{run,counted,counted.guest} "$here/../guest/scripts/spill.guest" "$job/"
 cp -r "$here/../enforce/policies" "$job/policies"
 "$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)" "$(command -v script)" \
 	"$(command -v setpriv)"
@@ -118,5 +118,6 @@ equal "$(name 'alone: what was changed and released, and by whom')" \
 equal "$(name 'alone: the log is whole')" '[true,[]]' "$(jq -sc '.[-1] | [.whole, .problems]' "$out/less.verify")"
 equal "$(name 'alone: said once')" 'nothing is enforced any more' "$(cat "$out/less.released")"
 
+. "$here/daemon/verify-counted.sh"
 equal "$(name 'nothing stays')" 0 "$(cat "$out/programs")"
 none "$(name 'nothing is pinned')" "$(cat "$out/pins")"
