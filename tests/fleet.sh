@@ -39,6 +39,13 @@ equal 'fleet: commands of the manual make certificates' 'localhost.pem: OK node1
 	"$(cd "$work/tls" && openssl verify -CAfile trusted.pem localhost.pem node1.example.pem 2>&1 | xargs)"
 equal 'fleet: nobody else can read a key' "600 600" "$(stat -c %a "$work"/tls/{ca,node1.example}.key | xargs)"
 
+# ---- drop-ins of systemd's units ----------------------------------------------------------------------------
+
+mount -t tmpfs tmpfs /etc/systemd/system
+cp -r $fleet/collector/systemd-journal-remote.* $fleet/node/systemd-journal-upload.service.d /etc/systemd/system/
+try 'fleet: systemd understands units with the drop-ins' \
+	systemd-analyze verify systemd-journal-remote.service systemd-journal-remote.socket systemd-journal-upload.service
+
 # ---- the collector ------------------------------------------------------------------------------------------
 
 journal_remote=$(sed -n 's/^ExecStart=\(.\)/\1/p' $fleet/collector/systemd-journal-remote.service.d/kvm-encstat.conf)

@@ -40,7 +40,7 @@ void daemon_records(struct daemon *daemon, const struct kes_record *records, siz
 	size_t from = 0;
 
 	daemon->records_came = true;
-	for (size_t i = 0; i < n && enforcer->proving; i++) {
+	for (size_t i = 0; i < n && enforcer->proof.n_vms; i++) {
 		if (!enforcer_is_proof(enforcer, records[i].vm))
 			continue;
 		daemon_socket_records(daemon->socket, records + from, i - from);

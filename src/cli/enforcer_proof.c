@@ -45,7 +45,7 @@ static bool is_ours(const struct proof *proof, const struct vm *vm)
 {
 	bool ours = false;
 
-	for (size_t i = 0; i < proof->n_guests && vm; i++)
+	for (size_t i = 0; i < proof->n_guests; i++)
 		ours |= vm->pid == proof->guests[i];
 	return ours;
 }
@@ -79,9 +79,13 @@ bool enforcer_watch_proof(struct enforcer *enforcer, const struct event *event)
 	struct proof *proof = &enforcer->proof;
 	bool about = event->gpa >> 12 == CANARY_DENIED_GFN && event->npages == CANARY_DENIED_PAGES;
 
-	if (!enforcer->proving || !is_ours(proof, event->vm))
+	if (!event->vm)
 		return false;
-	note_vm(enforcer, event->vm->id);
+	if (enforcer->proving && is_ours(proof, event->vm))
+		note_vm(enforcer, event->vm->id);
+	/* also when it is over: where the ring was full an end is told later */
+	if (!enforcer_is_proof(enforcer, event->vm->id))
+		return false;
 	if (event->kind == EVENT_VERDICT)
 		proof->refused += about && event->judgement->action == KES_DENY;
 	else if (event->kind == EVENT_CONVERTED && about)

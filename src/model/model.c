@@ -106,10 +106,16 @@ static void take_out(struct model *model, size_t at)
 	model->n_ended--;
 }
 
+static int tell_forgotten(struct model *model, const struct vm *vm, const struct kes_record *r)
+{
+	struct event event = model_event(EVENT_FORGOTTEN, vm, r);
+
+	return model_emit(model, &event);
+}
+
 static int forget(struct model *model, size_t at, const struct kes_record *r)
 {
-	struct event event = model_event(EVENT_FORGOTTEN, model->vms[at], r);
-	int ret = model_emit(model, &event);
+	int ret = tell_forgotten(model, model->vms[at], r);
 
 	model->totals.forgotten_lost += vm_lost(model->vms[at]);
 	take_out(model, at);
@@ -129,10 +135,13 @@ static void take_back(struct ledger_totals *all, const struct ledger_totals *par
 	all->vetoed -= part->vetoed; /* the others are counted of VMs only */
 }
 
-static void take_out_nobodys(struct model *model, const struct vm *vm)
+static int forget_nobodys(struct model *model, const struct vm *vm, const struct kes_record *r)
 {
+	int ret = tell_forgotten(model, vm, r);
+
 	take_back(&model->totals.ledger, &vm->totals);
 	take_out(model, vm_position(model, vm->id));
+	return ret;
 }
 
 void model_disown(struct model *model, uint32_t id)
@@ -251,8 +260,8 @@ static int on_vm_end(struct model *model, struct vm *vm, const struct kes_record
 	model->n_ended++;
 	if (!ret)
 		ret = model_emit(model, &event);
-	if (vm->nobodys)
-		take_out_nobodys(model, vm);
+	if (!ret && vm->nobodys)
+		ret = forget_nobodys(model, vm, r);
 	return ret ? ret : forget_ended(model, r);
 }
 

@@ -240,9 +240,12 @@ static int fill(scmp_filter_ctx filter)
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1); /* since Linux 4.14 */
 	for (size_t i = 0; i < ARRAY_SIZE(calls) && !r; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
-	for (size_t i = 0; i < ARRAY_SIZE(bpf_commands) && !r; i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
-			SCMP_A0_32(SCMP_CMP_EQ, bpf_commands[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(bpf_commands) && !r; i++) {
+		const struct scmp_arg_cmp command = {
+			.op = SCMP_CMP_EQ, .datum_a = (uint32_t)bpf_commands[i]};
+
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1, &command);
+	}
 	if (!r)
 		r = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 0);
 	if (!r)

@@ -396,6 +396,7 @@ static void test_own_vms_leave_nothing(void **state)
 	assert_int_equal(model_vm_count(b.model), 2);
 	convert(&b, 1, 0x11, 1, 0x10, 0);
 	apply(&b, record(&b, 2, KES_VM_END));
+	assert_int_equal(b.events[b.n - 1].kind, EVENT_FORGOTTEN); /* who has kept it lets it go */
 	apply(&b, record(&b, 2, KES_COUNT));
 	model_totals(b.model, &totals);
 	assert_int_equal(model_vm_count(b.model), 1);
