@@ -31,9 +31,8 @@ static const struct {
 		"what /proc says of VMMs that are not root's: their names and threads where it is "
 		"mounted with hidepid=, and their pagemap"},
 	{CAP_DAC_READ_SEARCH, true, "CAP_DAC_READ_SEARCH",
-		"the pagemap of VMMs that are not root's, a file of their own, for memory that a "
-		"VM "
-		"has twice"},
+		"the pagemap of VMMs that are not root's, a file of their own, which tells what "
+		"memory a VM has twice"},
 	{CAP_KILL, false, "CAP_KILL",
 		"VMMs that are not root's: those that are frozen go on without their vCPUs, and "
 		"policies may kill"},
