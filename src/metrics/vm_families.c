@@ -97,8 +97,8 @@ const struct family vm_families[] = {
 	{"kvm_encstat_vm_conversions_failed", FAMILY_COUNTER, "",
 		"Conversions that did not come to be: denied (by the VMM), unanswered (the VM "
 		"ended or was reset first), unseen (the answer could not be read: the pages are "
-		"unknown), vetoed (by a policy), refused_REASON (by KVM, before its VMM heard of "
-		"it).",
+		"unknown), vetoed (by a policy, whether guest or VMM asked), refused_REASON (by "
+		"KVM, before its VMM heard of it).",
 		METRICS_BASIC, {&by_failure}, .of_vm = failed},
 	{"kvm_encstat_vm_findings_open", FAMILY_GAUGE, "",
 		"Findings that go on, see kvm-encstat-findings(7).", METRICS_BASIC, {&by_severity},

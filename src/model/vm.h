@@ -79,7 +79,7 @@ struct ledger_totals {
 	uint64_t converted, denied, refused, unanswered, no_answer;
 	uint64_t to_private; /* of those that were converted */
 	uint64_t faults;
-	uint64_t vetoed;      /* hypercalls that a policy refused */
+	uint64_t vetoed;      /* what a policy refused, whether guest or VMM asked */
 	uint64_t attributes;  /* changes of the host plane that succeeded */
 	uint64_t uncommitted; /* converted, but the host plane does not say so, or not of all pages
 			       */
