@@ -27,7 +27,7 @@ struct problem {
 	enum problem_kind kind;
 	uint64_t first, last;         /* numbers of records */
 	uint64_t after_us, before_us; /* time of day of records around it; 0: there is none */
-	char who[128];                /* FORGED: who sent it, escaped; REPLACED: which log */
+	char who[128]; /* FORGED: who sent it; DAMAGED: where; REPLACED: which log; escaped */
 };
 
 struct verified {

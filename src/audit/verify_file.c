@@ -24,12 +24,13 @@ static void skip_line(FILE *in)
 static int take_line(struct verifier *verifier, char *line, const char *label, uint64_t number)
 {
 	struct audit_record record;
-	char where[128];
+	char shown[97], where[128];
 	size_t size = strlen(line);
 
 	if (size && line[size - 1] == '\n' && !record_parse(&record, line, size - 1))
 		return verifier_add(verifier, &record, NULL);
-	snprintf(where, sizeof(where), "%.96s:%llu", label, (unsigned long long)number);
+	snprintf(where, sizeof(where), "%s:%llu", escape(label, shown, sizeof(shown)),
+		(unsigned long long)number);
 	return verifier_damaged(verifier, where);
 }
 

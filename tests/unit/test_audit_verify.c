@@ -235,6 +235,30 @@ static void test_replaced(void **state)
 	verifier_free(&verifier);
 }
 
+/* Where it is: a path may have any bytes, and more of them than are kept. */
+static void test_damaged(void **state)
+{
+	static const char begin[] = "/ab\033[2J/", letter[] = "\xc3\xa9";
+	struct verifier *verifier = NULL;
+	char path[sizeof(begin) + 100 * 2] = "";
+	char wanted[128];
+
+	(void)state;
+	strcpy(path, begin);
+	for (int i = 0; i < 100; i++)
+		strcat(path, letter);
+	strcpy(wanted, "/ab\\x1b[2J/");
+	for (int i = 0; i < 42; i++) /* of the next one only half has room */
+		strcat(wanted, letter);
+	strcat(wanted, ":1");
+	assert_int_equal(verifier_new(&verifier), 0);
+	assert_int_equal(verify_text(verifier, path, "x\n", 2), 0);
+	verifier_finish(verifier);
+	has_problem(only(verifier), PROBLEM_DAMAGED, 0, 0);
+	assert_string_equal(only(verifier)->problems[0].who, wanted);
+	verifier_free(&verifier);
+}
+
 static void test_forged(void **state)
 {
 	const struct sender other = {.text = "uid 1000, pid 7 (sh)"}, own = {.trusted = true};
@@ -318,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_repeated),
 		cmocka_unit_test(test_resent),
 		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_previous),
 		cmocka_unit_test(test_anchor),
