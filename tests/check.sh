@@ -71,7 +71,8 @@ plan() {
 		[ "$kernel" = "${kernels%% *}" ] || echo "lab:$kernel"
 		echo "qemu:$kernel"
 	done
-	printf '%s\n' daemon:6.12 daemon:6.1 cli native service disks fuzz audit unit socket fleet mutation metrics golden report top \
+	printf 'daemon:%s\n' $kernels
+	printf '%s\n' cli native service disks fuzz audit unit socket fleet mutation metrics golden report top \
 		layers completions pictures
 }
 

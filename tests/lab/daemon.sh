@@ -17,6 +17,7 @@ name() { printf 'daemon %s: %s' "$kernel" "$1"; }
 rm -rf "$job"
 mkdir -p "$job/out"
 cp "$here"/daemon/{run,counted,counted.guest} "$here/../guest/scripts/spill.guest" "$job/"
+[ "$kernel" != sw-protected ] || cp "$here/../guest/scripts/twice.guest" "$job/"
 cp -r "$here/../enforce/policies" "$job/policies"
 "$here/bundle.sh" "$job/root" "$encstat" "$build/tests/guest" "$(command -v bpftool || echo /usr/sbin/bpftool)" "$(command -v script)" \
 	"$(command -v setpriv)"
@@ -101,6 +102,9 @@ equal "$(name 'least: another policy is read, and holds')" '1 3 0' \
 matches "$(name 'least: it is frozen')" "$(xargs <"$out/least.freeze")" '^VM [0-9]+ least is frozen 0$'
 matches "$(name 'least: and released')" "$(xargs <"$out/least.release")" '^VM [0-9]+ least runs again 0$'
 none "$(name 'least: the guest ends well')" "$(cat "$out/least.guest")"
+[ "$kernel" != sw-protected ] || equal "$(name 'least: memory that it has twice is found: its pagemap is read')" \
+	"twice $(jq '[.twice[][1]] | add' "$out/twice.truth")" \
+	"$(jq -r 'select(.kind == "KES-018") | "\(.vm.name) \(.pages)"' "$out/least.findings")"
 equal "$(name 'least: ends well')" 0 "$(cat "$out/least.status")"
 
 # Less is not.
