@@ -212,7 +212,20 @@ static int make_directory(const char *path)
 	return mkdir(parent, 0755) || mkdir(path, 0700) ? -errno : 0;
 }
 
-static int open_directory(struct audit *audit, const char *path, struct error *err)
+/* A command that tells what it has done has it for a moment, the daemon for its life. */
+static bool lock(int fd, int patience_ms)
+{
+	uint64_t end_ns = clock_now_ns() + (uint64_t)patience_ms * 1000000;
+
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (clock_now_ns() >= end_ns)
+			return false;
+		poll(NULL, 0, 20);
+	}
+	return true;
+}
+
+static int open_directory(struct audit *audit, const char *path, int patience_ms, struct error *err)
 {
 	char shown[ESCAPED_SIZE(AUDIT_PATH_MAX)];
 	int r = make_directory(path);
@@ -224,7 +237,7 @@ static int open_directory(struct audit *audit, const char *path, struct error *e
 	if (r)
 		return error_set(err, r, "the audit log's directory %s: %s",
 			escape(path, shown, sizeof(shown)), strerror(-r));
-	if (!flock(audit->dir_fd, LOCK_EX | LOCK_NB))
+	if (lock(audit->dir_fd, patience_ms))
 		return 0;
 	error_set(err, -EBUSY, "another process writes the audit log of %s",
 		escape(path, shown, sizeof(shown)));
@@ -285,7 +298,7 @@ int audit_new(struct audit **ret, const struct audit_options *options, struct er
 	snprintf(audit->directory, sizeof(audit->directory), "%s", options->directory ?: "");
 	r = read_ids(audit, err);
 	if (!r)
-		r = open_directory(audit, options->state_dir, err);
+		r = open_directory(audit, options->state_dir, options->patience_ms, err);
 	if (!r)
 		r = open_sinks(audit, err);
 	if (r)

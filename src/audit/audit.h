@@ -31,6 +31,7 @@ struct audit_options {
 	const char *journal_socket; /* NULL: journald's own */
 	const char *directory; /* where what was sent is read back; NULL: this host's journal */
 	const char *mode;      /* "daemon", "audit", "enforce": for the first record */
+	int patience_ms;       /* so long another process that has state_dir is waited for */
 };
 
 /* Goes on with the log of this boot, or begins one. Says so in the log. 0 or a negative errno with

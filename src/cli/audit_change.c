@@ -10,7 +10,7 @@
 #include "base/escape.h"
 #include "config/config.h"
 
-#define PATIENCE_MS 2000 /* until the records have arrived */
+#define PATIENCE_MS (AUDIT_ALONE_MS / 2) /* until the records have arrived */
 
 /* ---- records ---- */
 
@@ -57,8 +57,10 @@ static int open_log(struct audit **ret, struct error *err)
 	_cleanup_(config_free) struct config *config = NULL;
 	char directory[AUDIT_PATH_MAX + 16];
 	struct audit_settings settings;
-	struct audit_options how = {
-		.settings = &settings, .state_dir = directory, .mode = "policy"};
+	struct audit_options how = {.settings = &settings,
+		.state_dir = directory,
+		.mode = "policy",
+		.patience_ms = AUDIT_ALONE_MS};
 	int r = config_load(&config, NULL, err);
 
 	*ret = NULL;

@@ -14,6 +14,10 @@ void audit_released(struct audit *audit, const struct audit_who *who, const char
 void audit_changed(struct audit *audit, const struct audit_who *who, enum server_change what,
 	const struct kes_vm_label *which, const struct vm *vm);
 
+/* So long a command has the log at the most; a daemon that starts meanwhile waits for it, as does
+ * another command. */
+#define AUDIT_ALONE_MS 4000
+
 /* Goes on with the log that the daemon keeps on this host, tells that this command has made the
  * change, and ends it again. Does nothing where no daemon ever kept one; that a record is missing
  * or still waits is said. which: NULL: all was released. */

@@ -16,8 +16,10 @@ int daemon_audit_new(struct daemon *daemon, struct error *err)
 {
 	char directory[AUDIT_PATH_MAX + 16];
 	struct audit_settings settings;
-	struct audit_options options = {
-		.settings = &settings, .state_dir = directory, .mode = "daemon"};
+	struct audit_options options = {.settings = &settings,
+		.state_dir = directory,
+		.mode = "daemon",
+		.patience_ms = AUDIT_ALONE_MS};
 
 	audit_settings_take(&settings, daemon->config);
 	if (!settings.journal && !*settings.file)

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "audit/audit.h"
 #include "audit/journal.h"
@@ -426,6 +428,40 @@ static void test_lock(void **state)
 	audit_free(&audit);
 }
 
+/* A command that tells what it has done is there for a moment only. */
+static void test_patience(void **state)
+{
+	struct audit_settings settings = settings_of(false);
+	struct audit_options options = {.settings = &settings,
+		.state_dir = state_dir,
+		.replay = true,
+		.mode = "test",
+		.patience_ms = 60000};
+	struct audit *audit = NULL;
+	struct error err = {};
+	int begun[2], status;
+	pid_t child;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe(begun), 0);
+	child = fork();
+	if (!child) {
+		audit = begin(&settings);
+		c = (char)write(begun[1], "", 1);
+		poll(NULL, 0, 100);
+		audit_free(&audit);
+		_exit(c != 1);
+	}
+	assert_int_equal(read(begun[0], &c, 1), 1);
+	assert_int_equal(audit_new(&audit, &options, &err), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	audit_free(&audit);
+	close(begun[0]);
+	close(begun[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +472,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_journal, empty),
 		cmocka_unit_test_teardown(test_large, empty),
 		cmocka_unit_test_teardown(test_lock, empty),
+		cmocka_unit_test_teardown(test_patience, empty),
 	};
 
 	return cmocka_run_group_tests_name("audit", tests, setup, teardown);
