@@ -249,14 +249,22 @@ static bool is_out_of_reach(const struct enforcer *enforcer, const struct vm *vm
 	       !live_veto_has(enforcer->veto, VETO_GATE) && !vm_has_host_plane(vm);
 }
 
-static void tell_assigned(struct enforcer *enforcer, const struct vm *vm, uint32_t place)
+static void tell_assigned(const struct enforcer *enforcer, const struct vm *vm, uint32_t place)
 {
 	uint32_t n = place ? enforcer->places[place].set->n_rules : 0;
 	char label[VM_SHORT_SIZE];
 
 	log_line(LOG_INFO, "VM %u %s: %u rule%s", vm->id, vm_label_short(vm, label), n,
 		n == 1 ? "" : "s");
-	if (!is_out_of_reach(enforcer, vm, place))
+}
+
+/* That KVM keeps attributes of a VM is said in a record of its own, which may be a moment later. */
+static void tell_reach(struct enforcer *enforcer, struct assigned *assigned, const struct vm *vm)
+{
+	if (!assigned->reach_due || (!vm->described && !vm_lost(vm)))
+		return;
+	assigned->reach_due = false;
+	if (!is_out_of_reach(enforcer, vm, assigned->which.set))
 		return;
 	enforcer->short_of_rules = true;
 	log_line(LOG_WARNING,
@@ -320,11 +328,14 @@ static int give_rules(struct enforcer *enforcer, struct assigned *assigned, cons
 	if (r)
 		return error_set(err, r, "writing the kernel's tables failed: %s", strerror(-r));
 	label_vm(enforcer, assigned, vm);
-	if (first || assigned->which.set != place)
+	if (first || assigned->which.set != place) {
 		tell_assigned(enforcer, vm, place);
+		assigned->reach_due = true;
+	}
 	if (new.counting &&new.counting != old.counting && !vm->born)
 		log_line(LOG_INFO, "VM %u: what it shares is counted from now on", vm->id);
 	assigned->which = new;
+	tell_reach(enforcer, assigned, vm);
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct assigned {
 	struct kes_policed which;
 	uint64_t kvm;      /* what the kernel knows it by; 0: nothing */
 	uint64_t revision; /* of the VM then: its name may come later */
+	bool reach_due;    /* whether these rules reach its guest is not told yet */
 };
 
 /* A rule set in the kernel. */

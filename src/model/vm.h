@@ -29,8 +29,8 @@ struct memslot {
 	uint64_t since_ns;    /* first seen; 0: it was there when the VM's memory was first seen */
 	uint32_t slot, flags;
 };
-#define VM_MEMSLOTS_MAX 32764 /* KVM's own limit on x86 is KVM_USER_MEM_SLOTS, 32764 at the most \
-			       */
+/* KVM's own limit on x86 is KVM_USER_MEM_SLOTS, 32764 at the most */
+#define VM_MEMSLOTS_MAX 32764
 
 /* A fault of the guest on a page that is not what it was touched as. */
 struct fault {
@@ -93,8 +93,9 @@ struct vm {
 		 [KES_TEXT_LIMIT + 1]; /* name, uuid, cgroup: other people's, too; "" none */
 	size_t text_size[KES_TEXT_MAX];
 	bool name_cut;     /* it was longer */
-	uint64_t revision; /* goes up whenever one of the above may have changed */
+	uint64_t revision; /* goes up whenever one of the above, or described, may have changed */
 	bool known;        /* its VM_NEW was seen */
+	bool described;    /* its VM_INFO was: whether it has a host plane */
 	bool born; /* and it was its birth, or the VM was reset since: it began all private */
 	uint32_t vcpus;
 	bool alive;

@@ -244,6 +244,37 @@ static void test_counted_loss_is_stale(void **state)
 	model_free(&b.model);
 }
 
+/* Who goes by the revision looks again once it is said whether the VM has attributes, or may be
+ * lost. */
+static void test_described_later(void **state)
+{
+	const struct vm *vm;
+	struct kes_record r;
+	uint64_t revision;
+	struct bench b;
+
+	(void)state;
+	start(&b, ABI_MAP_GPA_RANGE);
+	vm_new_record(&b, 1, KES_F_BORN, KES_VM_SW_PROTECTED);
+	vm = first_vm(&b);
+	assert_false(vm->described || vm_has_host_plane(vm));
+	revision = vm->revision;
+	r = record(&b, 1, KES_LOSS);
+	r.loss.total = 1;
+	apply(&b, r);
+	assert_true(vm->revision > revision);
+	revision = vm->revision;
+	info(&b, 1, 1, KES_VM_HAS_ATTRIBUTES);
+	assert_true(vm->described && vm_has_host_plane(vm));
+	assert_true(vm->revision > revision);
+	revision = vm->revision;
+	info(&b, 1, 2, KES_VM_HAS_ATTRIBUTES);
+	r.loss.total = 2;
+	apply(&b, r);
+	assert_int_equal(vm->revision, revision);
+	model_free(&b.model);
+}
+
 static void test_unproved_exit_taints_all(void **state)
 {
 	struct kes_record r;
@@ -639,6 +670,7 @@ int main(void)
 		cmocka_unit_test(test_late_vm_is_partial),
 		cmocka_unit_test(test_swapped_neighbours_are_no_loss),
 		cmocka_unit_test(test_counted_loss_is_stale),
+		cmocka_unit_test(test_described_later),
 		cmocka_unit_test(test_unproved_exit_taints_all),
 		cmocka_unit_test(test_birth_told_after_first_sight),
 		cmocka_unit_test(test_memslots_need_the_whole_snapshot),
