@@ -349,8 +349,10 @@ static int assign(struct enforcer *enforcer, const struct vm *vm, struct error *
 
 	if (!assigned)
 		return error_set(err, -ENOMEM, "out of memory");
-	if (assigned->revision == vm->revision)
+	if (assigned->revision == vm->revision) {
+		tell_reach(enforcer, assigned, vm);
 		return 0;
+	}
 	r = give_rules(enforcer, assigned, vm, &what);
 	if (r == -EAGAIN) {
 		enforcer->waits = true;

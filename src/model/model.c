@@ -268,7 +268,6 @@ static int on_vm_end(struct model *model, struct vm *vm, const struct kes_record
 static void on_vm_info(struct vm *vm, const struct kes_record *r)
 {
 	vm->vcpus = r->vm_info.vcpus;
-	vm->revision += !vm->described;
 	vm->described = true;
 	if (r->vm_info.flags & KES_VM_HAS_ATTRIBUTES)
 		vm->host.capable = true;
@@ -293,8 +292,6 @@ static int on_loss(struct model *model, struct vm *vm, const struct kes_record *
 	if (!vm && r->loss.cause == KES_CAUSE_UNATTRIBUTED) /* may have been any VM's */
 		taint_all(model, r->loss.total - lost[r->loss.cause]);
 	lost[r->loss.cause] = r->loss.total;
-	if (vm && !vm->described) /* what is lost may be what says so */
-		vm->revision++;
 	if (vm && !vm->lost_since_ns)
 		vm->lost_since_ns = vm->last_ns ? vm->last_ns : r->ts_ns;
 	event.cause = r->loss.cause;

@@ -93,9 +93,9 @@ struct vm {
 		 [KES_TEXT_LIMIT + 1]; /* name, uuid, cgroup: other people's, too; "" none */
 	size_t text_size[KES_TEXT_MAX];
 	bool name_cut;     /* it was longer */
-	uint64_t revision; /* goes up whenever one of the above, or described, may have changed */
+	uint64_t revision; /* goes up whenever one of the above may have changed */
 	bool known;        /* its VM_NEW was seen */
-	bool described;    /* its VM_INFO was: whether it has a host plane */
+	bool described;    /* its VM_INFO was, since it was loaded: it tells of a host plane */
 	bool born; /* and it was its birth, or the VM was reset since: it began all private */
 	uint32_t vcpus;
 	bool alive;

@@ -128,6 +128,7 @@ static void strip(struct vm *vm)
 	vm->disputes.size = 0;
 	vm->memslots = vm->snapshot = NULL;
 	vm->requests = NULL;
+	vm->described = false; /* not saved */
 }
 
 /* One by one: they have holes, which may hold anything. */
