@@ -112,7 +112,7 @@ for truth in "$out"/mix/*.truth; do
 	[ "$(jq -c .host_private "$truth")" = "$(ranges private <"$out/mix/$number.out")" ] || wrong+=" $number"
 	[ "$(jq -r .confidence "$out/mix/$number.out")" = exact ] || inexact+=" $number"
 done
-equal "$(name "mix: so many interleavings ran")" 101 "$n"
+equal "$(name "mix: so many interleavings ran")" 67 "$n"
 none "$(name "mix: each ended well")" "$failed"
 none "$(name "mix: each host plane is the VMM's")" "$wrong"
 none "$(name "mix: each is exact")" "$inexact"
