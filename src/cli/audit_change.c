@@ -49,28 +49,34 @@ void audit_changed(struct audit *audit, const struct audit_who *who, enum server
 		escape(name, shown, sizeof(shown)), pid);
 }
 
+/* ---- the log of this host ---- */
+
+int audit_of_host(struct audit **ret, const struct config *config, const char *mode, bool begins,
+	struct error *err)
+{
+	char directory[AUDIT_PATH_MAX + 16];
+	struct audit_settings settings;
+	const struct audit_options options = {.settings = &settings,
+		.state_dir = directory,
+		.mode = mode,
+		.patience_ms = AUDIT_ALONE_MS};
+
+	*ret = NULL;
+	audit_settings_take(&settings, config);
+	snprintf(directory, sizeof(directory), "%s/audit", config->state_dir);
+	if ((!settings.journal && !*settings.file) || (!begins && access(directory, F_OK)))
+		return 0;
+	return audit_new(ret, &options, err);
+}
+
 /* ---- without a daemon ---- */
 
-/* *ret NULL: none is kept here. */
 static int open_log(struct audit **ret, struct error *err)
 {
 	_cleanup_(config_free) struct config *config = NULL;
-	char directory[AUDIT_PATH_MAX + 16];
-	struct audit_settings settings;
-	struct audit_options how = {.settings = &settings,
-		.state_dir = directory,
-		.mode = "policy",
-		.patience_ms = AUDIT_ALONE_MS};
 	int r = config_load(&config, NULL, err);
 
-	*ret = NULL;
-	if (r)
-		return r;
-	audit_settings_take(&settings, config);
-	snprintf(directory, sizeof(directory), "%s/audit", config->state_dir);
-	if ((!settings.journal && !*settings.file) || access(directory, F_OK))
-		return 0;
-	return audit_new(ret, &how, err);
+	return r ? r : audit_of_host(ret, config, "policy", false, err);
 }
 
 void audit_alone(enum server_change what, const struct kes_vm_label *which)

@@ -14,18 +14,7 @@
 
 int daemon_audit_new(struct daemon *daemon, struct error *err)
 {
-	char directory[AUDIT_PATH_MAX + 16];
-	struct audit_settings settings;
-	struct audit_options options = {.settings = &settings,
-		.state_dir = directory,
-		.mode = "daemon",
-		.patience_ms = AUDIT_ALONE_MS};
-
-	audit_settings_take(&settings, daemon->config);
-	if (!settings.journal && !*settings.file)
-		return 0;
-	snprintf(directory, sizeof(directory), "%s/audit", daemon->config->state_dir);
-	return audit_new(&daemon->audit, &options, err);
+	return audit_of_host(&daemon->audit, daemon->config, "daemon", true, err);
 }
 
 void daemon_audit_event(struct daemon *daemon, const struct event *event)
