@@ -3,7 +3,6 @@
  * full or away. Nothing waits for it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,17 +16,11 @@
 #include "audit/audit.h"
 #include "audit/journal.h"
 #include "base/clock.h"
+#include "folder.h"
 #include "model_bench.h"
 
 static char folder[] = "/tmp/test_audit.XXXXXX";
 static char file[64], state_dir[64], socket_path[64];
-
-static int forget(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	return where->level ? remove(path) : 0;
-}
 
 static int setup(void **state)
 {
@@ -43,7 +36,7 @@ static int setup(void **state)
 static int empty(void **state)
 {
 	(void)state;
-	return nftw(folder, forget, 8, FTW_DEPTH | FTW_PHYS);
+	return folder_empty(folder);
 }
 
 static int teardown(void **state)

@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Files of the audit log and their rotation: whenever it is cut short, and however many are to be
  * kept, no file that is to be kept goes, and what is there is one log without a hole. */
-#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/file.h"
 #include "audit_bench.h"
+#include "folder.h"
 
 static char folder[] = "/tmp/test_audit_file.XXXXXX";
 static char path[64];
-
-static int forget(const char *at, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	return where->level ? remove(at) : 0;
-}
 
 static int setup(void **state)
 {
@@ -31,7 +24,7 @@ static int setup(void **state)
 static int empty(void **state)
 {
 	(void)state;
-	return nftw(folder, forget, 8, FTW_DEPTH | FTW_PHYS);
+	return folder_empty(folder);
 }
 
 static int teardown(void **state)
